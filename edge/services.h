@@ -13,6 +13,7 @@
 
 #include "base/failure.h"
 #include "maps/image.h"
+#include "maps/select_core.h"
 
 struct zone_set;
 struct services;
