@@ -3,7 +3,7 @@
  * Configuration files: a YAML document read into a tree whose every node knows its file, line and column, with typed
  * accessors that describe what is wrong as "FILE:LINE:COL: reason". Reads with libyaml. Refused: aliases and anchors,
  * tags, duplicate keys, more than one document, nesting deeper than 32, files over 64 MiB. Plain and quoted scalars are
- * both text here; the accessor decides the type. The tree is immutable; free it whole with yaml_free().
+ * both text here; the accessor decides the type. The tree is immutable; free it whole with yaml_unload().
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
@@ -30,7 +30,8 @@ int yaml_load_file(const char *path, struct yaml_document **ret_document, struct
 int yaml_load_bytes(const char *name, const uint8_t *bytes, size_t len,
                     struct yaml_document **ret_document, struct failure *failure);
 
-void yaml_free(struct yaml_document *document);
+/* Not "yaml_free": libyaml exports that name and would call ours instead of its own. */
+void yaml_unload(struct yaml_document *document);
 
 /* Never NULL; an empty document is an empty map. */
 const struct yaml_node *yaml_root(const struct yaml_document *document);
