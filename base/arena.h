@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Memory by lifetime: many small allocations, freed together. One owner thread while it is filled; what was allocated
- * may be read by any thread until arena_free(). Never used on the answer path.
+ * Memory by lifetime: many small allocations, freed together. One owner thread while it is filled;
+ * what was allocated may be read by any thread until arena_free(). Never used on the answer path.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -13,7 +13,8 @@ struct arena;
 /* NULL when out of memory. */
 struct arena *arena_new(void);
 
-/* Zeroed memory, aligned for any type (at least 16 bytes). NULL when out of memory or `size` is absurd. */
+/* Zeroed memory, aligned for any type (at least 16 bytes). NULL when out of memory or `size` is
+ * absurd. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 
 /* A copy of `len` bytes with one NUL byte after them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Two clocks that must not be mixed up: monotonic time for intervals, deadlines and leases (never jumps), wall-clock
- * time for what an operator reads and for expiry dates. No state, thread-safe.
+ * Two clocks that must not be mixed up: monotonic time for intervals, deadlines and leases (never
+ * jumps), wall-clock time for what an operator reads and for expiry dates. No state, thread-safe.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

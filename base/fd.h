@@ -15,20 +15,22 @@ void fd_close(int *fd);
 
 int fd_set_nonblocking(int fd);
 
-/* Reads a whole regular file of at most `max_len` bytes into a new buffer (one extra NUL byte follows the content, not
- * counted). The caller frees *ret_bytes with free(). -EFBIG when longer, -EISDIR, -ENOENT and so on. */
+/* Reads a whole regular file of at most `max_len` bytes into a new buffer (one extra NUL byte
+ * follows the content, not counted). The caller frees *ret_bytes with free(). -EFBIG when longer,
+ * -EISDIR, -ENOENT and so on. */
 int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
                  struct failure *failure);
 
 /* Writes all bytes, retrying short writes and EINTR. */
 int fd_write_all(int fd, const void *bytes, size_t len);
 
-/* Replaces `path` in one step: temporary file in the same folder, fsync, rename, fsync of the folder. A reader sees
- * the old file or the new one. */
+/* Replaces `path` in one step: temporary file in the same folder, fsync, rename, fsync of the
+ * folder. A reader sees the old file or the new one. */
 int fd_replace_file(const char *path, const void *bytes, size_t len, unsigned mode,
                     struct failure *failure);
 
-/* `path` itself if absolute, else relative to the folder of `base_file`. New string, the caller frees. */
+/* `path` itself if absolute, else relative to the folder of `base_file`. New string, the caller
+ * frees. */
 char *fd_resolve_path(const char *base_file, const char *path);
 
 #endif

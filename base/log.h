@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One line per event on stderr. Under systemd (JOURNAL_STREAM names our stderr) each line carries its priority as
- * "<3>"; on a terminal it carries time and level. Control characters in the message are escaped, so that no byte from
- * the network can forge a line. Thread-safe: one write(2) per line. Programs log, libraries do not.
+ * One line per event on stderr. Under systemd (JOURNAL_STREAM names our stderr) each line carries
+ * its priority as "<3>"; elsewhere it carries time and level. Every byte of a message that is no
+ * printable ASCII is written as \xNN, so that none from the network can forge a line. Thread-safe:
+ * one write(2) per line. Programs log, libraries do not.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -18,7 +19,8 @@ enum log_level {
     LOG_LEVEL_DEBUG = 7,
 };
 
-/* Call once, before threads start. Lines less urgent than `threshold` are dropped. `program` is borrowed. */
+/* Call once, before threads start. Lines less urgent than `threshold` are dropped. `program` is
+ * borrowed. */
 void log_open(const char *program, enum log_level threshold);
 
 void log_set_threshold(enum log_level threshold);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Configuration files: a YAML document read into a tree whose every node knows its file, line and column, with typed
- * accessors that describe what is wrong as "FILE:LINE:COL: reason". Reads with libyaml. Refused: aliases and anchors,
- * tags, duplicate keys, more than one document, nesting deeper than 32, files over 64 MiB. Plain and quoted scalars are
- * both text here; the accessor decides the type. The tree is immutable; free it whole with yaml_unload().
+ * Configuration files: a YAML document read into a tree whose every node knows its file, line and
+ * column, with typed accessors that describe what is wrong as "FILE:LINE:COL: reason". Reads with
+ * libyaml. Refused: aliases and anchors, tags, duplicate keys, more than one document, nesting
+ * deeper than 32, files over 64 MiB. Plain and quoted scalars are both text here; the accessor
+ * decides the type. The tree is immutable; free it whole with yaml_unload().
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
@@ -50,14 +51,16 @@ const char *yaml_key(const struct yaml_node *child);
 const struct yaml_node *yaml_get(const struct yaml_node *node, const char *key);
 
 /* "FILE:LINE:COL: reason" at the node; returns `code`. */
-int yaml_fail(const struct yaml_node *node, int code, struct failure *failure, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+int yaml_fail(const struct yaml_node *node, int code, struct failure *failure, const char *format,
+              ...) __attribute__((format(printf, 4, 5)));
 
-/* Each key of the map must be in the NULL-terminated list or start with "x-"; the message names the key and the nearest
- * known one. Also fails if the node is no map. */
-int yaml_check_keys(const struct yaml_node *node, const char *const *known, struct failure *failure);
+/* Each key of the map must be in the NULL-terminated list or start with "x-"; the message names the
+ * key and the nearest known one. Also fails if the node is no map. */
+int yaml_check_keys(const struct yaml_node *node, const char *const *known,
+                    struct failure *failure);
 
-/* Typed reads of one node: 0 or -EINVAL/-ERANGE with the failure set. Text is borrowed from the document. */
+/* Typed reads of one node: 0 or -EINVAL/-ERANGE with the failure set. Text is borrowed from the
+ * document. */
 int yaml_text(const struct yaml_node *node, const char **ret_text, struct failure *failure);
 int yaml_u64(const struct yaml_node *node, uint64_t min, uint64_t max, uint64_t *ret_value,
              struct failure *failure);
@@ -66,14 +69,16 @@ int yaml_double(const struct yaml_node *node, double min, double max, double *re
 int yaml_bool(const struct yaml_node *node, bool *ret_value, struct failure *failure);
 int yaml_duration_ns(const struct yaml_node *node, int64_t min_ns, int64_t max_ns, int64_t *ret_ns,
                      struct failure *failure);
-int yaml_address(const struct yaml_node *node, struct address *ret_address, struct failure *failure);
-int yaml_endpoint(const struct yaml_node *node, uint16_t default_port, struct endpoint *ret_endpoint,
-                  struct failure *failure);
+int yaml_address(const struct yaml_node *node, struct address *ret_address,
+                 struct failure *failure);
+int yaml_endpoint(const struct yaml_node *node, uint16_t default_port,
+                  struct endpoint *ret_endpoint, struct failure *failure);
 
 /* "off", "false" or "no" (a key whose value may be a map, or switched off). */
 bool yaml_is_off(const struct yaml_node *node);
 
-/* A path scalar, resolved against the folder of the file that names it. New string, the caller frees. */
+/* A path scalar, resolved against the folder of the file that names it. New string, the caller
+ * frees. */
 int yaml_path(const struct yaml_node *node, char **ret_path, struct failure *failure);
 
 #endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Texts are made beside the failure and copied into it last: callers pass parts of the old text as
+ * arguments.
+ */
+#include "base/failure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int failure_set(struct failure *failure, int code, const char *format, ...)
+{
+    struct failure fresh;
+    va_list arguments;
+
+    if (!failure) {
+        return code;
+    }
+    va_start(arguments, format);
+    if (vsnprintf(fresh.text, sizeof(fresh.text), format, arguments) < 0) {
+        fresh.text[0] = '\0';
+    }
+    va_end(arguments);
+    memcpy(failure->text, fresh.text, strlen(fresh.text) + 1);
+    return code;
+}
+
+int failure_wrap(struct failure *failure, int code, const char *format, ...)
+{
+    struct failure fresh;
+    va_list arguments;
+    size_t len, rest, said;
+
+    if (!failure) {
+        return code;
+    }
+    va_start(arguments, format);
+    if (vsnprintf(fresh.text, sizeof(fresh.text) - 2, format, arguments) < 0) {
+        fresh.text[0] = '\0';
+    }
+    va_end(arguments);
+    len = strlen(fresh.text);
+    memcpy(fresh.text + len, ": ", 3);
+    len += 2;
+    rest = sizeof(fresh.text) - len - 1;
+    said = strnlen(failure->text, rest);
+    memmove(failure->text + len, failure->text, said);
+    memcpy(failure->text, fresh.text, len);
+    failure->text[len + said] = '\0';
+    return code;
+}
