@@ -3,8 +3,8 @@
  * Configuration files: a YAML document read into a tree whose every node knows its file, line and
  * column, with typed accessors that describe what is wrong as "FILE:LINE:COL: reason". Reads with
  * libyaml. Refused: aliases and anchors, tags, duplicate keys, more than one document, nesting
- * deeper than 32, files over 64 MiB. Plain and quoted scalars are both text here; the accessor
- * decides the type. The tree is immutable; free it whole with yaml_unload().
+ * deeper than 32, files over 64 MiB or four million values. Plain and quoted scalars are both text
+ * here; the accessor decides the type. The tree is immutable; free it whole with yaml_unload().
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H
