@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Everything an answer depends on, immutable: zones, services, latency map, PoP states, identity. One pointer publishes
- * it (server.c); whoever reads it through RCU sees parts that belong together. A reload or a state change makes a new
- * snapshot that shares the unchanged parts by reference.
+ * Everything an answer depends on, immutable: zones, services, latency map, PoP states, identity.
+ * One pointer publishes it (server.c); whoever reads it through RCU sees parts that belong
+ * together. A reload or a state change makes a new snapshot that shares the unchanged parts by
+ * reference.
  */
 #ifndef EDGE_SNAPSHOT_H
 #define EDGE_SNAPSHOT_H
@@ -16,10 +17,10 @@ struct services;  /* edge/services.h */
 struct state_set; /* edge/state_set.h: the published state bytes of every service */
 
 struct snapshot_info {
-    char identity[64];       /* NSID (RFC 5001), id.server */
-    char version[64];        /* version.bind; empty: REFUSED */
-    char config_digest[17];  /* of the configuration and services files, hex */
-    uint64_t sequence;       /* publications since the start */
+    char identity[64];      /* NSID (RFC 5001), id.server */
+    char version[64];       /* version.bind; empty: REFUSED */
+    char config_digest[17]; /* of the configuration and services files, hex */
+    uint64_t sequence;      /* publications since the start */
     int64_t published_wall_s;
 };
 
@@ -32,8 +33,9 @@ struct snapshot {
 };
 
 /* Takes its own references to the parts. NULL when out of memory. */
-struct snapshot *snapshot_new(struct zone_set *zones, struct services *services, struct image *image,
-                              struct state_set *states, const struct snapshot_info *info);
+struct snapshot *snapshot_new(struct zone_set *zones, struct services *services,
+                              struct image *image, struct state_set *states,
+                              const struct snapshot_info *info);
 
 /* Drops the references. NULL is allowed. */
 void snapshot_free(struct snapshot *snapshot);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The state bytes that selection reads, one table of MAP_STATES bytes per (service, family), and the TTL each service is
- * served with now. Built by the control side whenever a state changes, then immutable; answers only index it.
+ * The state bytes that selection reads, one table of MAP_STATES bytes per (service, family), and
+ * the TTL each service is served with now. Built by the control side whenever a state changes, then
+ * immutable; answers only index it.
  */
 #ifndef EDGE_STATE_SET_H
 #define EDGE_STATE_SET_H
@@ -12,8 +13,9 @@
 #include "maps/select_core.h"
 
 struct state_table {
-    uint8_t states[MAP_FAMILIES][MAP_STATES]; /* see maps/select_core.h; ABSENT where a service has no address */
-    uint32_t ttl;                             /* seconds, between ttl_min and ttl of the service */
+    uint8_t states[MAP_FAMILIES]
+                  [MAP_STATES]; /* see maps/select_core.h; ABSENT where a service has no address */
+    uint32_t ttl;               /* seconds, between ttl_min and ttl of the service */
     uint32_t reserved;
 };
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What the server has to know about the RDATA of a few types: where names stand in it. All other
+ * types are opaque (RFC 3597).
+ */
+#ifndef EDGE_RDATA_H
+#define EDGE_RDATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rdata_layout {
+    uint16_t type;
+    uint8_t before; /* bytes before the names */
+    uint8_t name_n;
+    uint8_t after;   /* bytes after them */
+    bool compressed; /* names may be compressed: RFC 1035 types only (RFC 3597 section 4) */
+};
+
+/* NULL: opaque. */
+const struct rdata_layout *rdata_layout(uint16_t type);
+
+/* Whether the bytes have the form the layout says; true for opaque types. */
+bool rdata_check(uint16_t type, const uint8_t *rdata, uint32_t len);
+
+#endif

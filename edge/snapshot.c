@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/snapshot.h"
+
+#include <stdlib.h>
+
+#include "edge/services.h"
+#include "edge/state_set.h"
+#include "edge/zone_set.h"
+
+struct snapshot *snapshot_new(struct zone_set *zones, struct services *services,
+                              struct image *image, struct state_set *states,
+                              const struct snapshot_info *info)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+    if (!snapshot) {
+        return NULL;
+    }
+    snapshot->zones = zone_set_ref(zones);
+    snapshot->services = services_ref(services);
+    snapshot->image = image ? image_ref(image) : NULL;
+    snapshot->states = state_set_ref(states);
+    snapshot->info = *info;
+    return snapshot;
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+    if (snapshot) {
+        zone_set_unref(snapshot->zones);
+        services_unref(snapshot->services);
+        image_unref(snapshot->image);
+        state_set_unref(snapshot->states);
+        free(snapshot);
+    }
+}
