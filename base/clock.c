@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 int64_t clock_monotonic_ns(void)
@@ -28,7 +29,12 @@ void clock_format_utc(int64_t wall_s, char ret_text[static 24])
     time_t time = (time_t)(wall_s < min_s ? min_s : wall_s > max_s ? max_s : wall_s);
     struct tm parts;
 
-    if (!gmtime_r(&time, &parts) || strftime(ret_text, 24, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
-        (void)snprintf(ret_text, 24, "unknown");
+    if (!gmtime_r(&time, &parts)) {
+        memset(&parts, 0, sizeof(parts));
     }
+    /* the clamp above keeps the year within four digits; the type does not know */
+    (void)snprintf(ret_text, 24, "%04u-%02u-%02uT%02u:%02u:%02uZ",
+                   ((unsigned)parts.tm_year + 1900U) % 10000U, ((unsigned)parts.tm_mon + 1U) % 100U,
+                   (unsigned)parts.tm_mday % 100U, (unsigned)parts.tm_hour % 100U,
+                   (unsigned)parts.tm_min % 100U, (unsigned)parts.tm_sec % 100U);
 }

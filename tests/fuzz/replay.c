@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Runs a fuzz target over the files of its corpus, without libFuzzer: the normal test run replays every input that ever
- * mattered, under any compiler. Arguments are files or folders (not recursed into).
+ * Runs a fuzz target over the files of its corpus, without libFuzzer: the normal test run replays
+ * every input that ever mattered, under any compiler. Arguments are files or folders (not recursed
+ * into).
  */
 #include <dirent.h>
 #include <stdint.h>

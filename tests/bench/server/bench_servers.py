@@ -116,6 +116,8 @@ class Nsd(Server):
   xfrdir: "{work}"
   rrl-ratelimit: 0
   minimal-responses: yes
+  tcp-count: 100
+  tcp-query-count: 0
 remote-control:
   control-enable: no
 zone:
@@ -132,7 +134,7 @@ class Gdnsd(Server):
         gdnsd = _need("gdnsd", "gdnsd")
         zones = work / "zones"
         zones.mkdir()
-        config = (f"options => {{ listen => {SERVER_ADDRESS}, udp_threads => 1, tcp_threads => 1, "
+        config = (f"options => {{ listen => {SERVER_ADDRESS}, udp_threads => 1, tcp_threads => 1, tcp_clients_per_thread => 256, "
                   f"run_dir => {work}, state_dir => {work}, zones_rfc1035_auto => false }}\n")
         if geo:
             with open(work / "nets", "w", encoding="ascii") as out:
@@ -176,6 +178,7 @@ daemon=no
 disable-syslog=yes
 loglevel=3
 security-poll-suffix=
+max-tcp-connections=256
 edns-subnet-processing=yes
 {launch}""")
         return [pdns, f"--config-dir={work}"]

@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUERY_WIRE_MAX 384u /* a header, a 255-byte name, type and class, OPT with an IPv6 subnet  \
-                             */
+#define QUERY_WIRE_MAX                                                                             \
+    384u /* a header, a 255-byte name, type and class, OPT with an IPv6 subnet                     \
+          */
 
 struct query {
     uint32_t wire_at; /* into query_file.wire */

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Reads "FILE:LINE:#include ..." and prints the includes that are not allowed: who may use whom.
+
+BEGIN {
+    allowed["base"] = "base"
+    allowed["maps"] = "base maps"
+    allowed["mapper"] = "base maps mapper"
+    allowed["xdp"] = "base maps xdp"
+    allowed["edge"] = "base maps edge"
+    allowed["bgp"] = "base bgp"
+    extra["edge", "xdp/xdp_publish.h"] = 1
+    extra["bgp", "maps/pop_state.h"] = 1
+    folders = " base maps mapper xdp edge bgp tests "
+}
+
+function wrong(reason)
+{
+    printf "%s:%s:1: %s\n", file, line, reason
+}
+
+{
+    split($0, place, ":")
+    file = place[1]
+    line = place[2]
+    if (!match($0, /[<"][^>"]+[>"]/))
+        next
+    quoted = substr($0, RSTART, 1) == "\""
+    target = substr($0, RSTART + 1, RLENGTH - 2)
+    folder = file
+    sub(/\/.*/, "", folder)
+    target_folder = target
+    sub(/\/.*/, "", target_folder)
+    ours = quoted && index(folders, " " target_folder " ") && target ~ /\//
+    if (folder == "tests")
+        next
+
+    if (file ~ /_(core|abi)\.h$/) {
+        # compiled for the kernel too
+        if (target != "linux/types.h" && target !~ /_(core|abi)\.h$/)
+            wrong("\"" target "\": kernel-side headers include <linux/types.h> and each other only")
+        else if (ours && index(" " allowed[folder] " ", " " target_folder " ") == 0)
+            wrong("\"" target "\": " folder "/ may not use " target_folder "/")
+        next
+    }
+    if (file ~ /\.bpf\.[ch]$/) {
+        if (target !~ /_(core|abi)\.h$/ && target !~ /^(linux|bpf)\// && target !~ /\.bpf\.h$/)
+            wrong("\"" target "\": the kernel side includes *_core.h, *_abi.h, linux/ and bpf/ only")
+        next
+    }
+    if (quoted && !ours) {
+        # generated BPF skeletons carry no folder
+        if (target !~ /\.skel\.h$/)
+            wrong("\"" target "\": project headers are included as \"folder/name.h\"")
+        next
+    }
+    if (ours && index(" " allowed[folder] " ", " " target_folder " ") == 0 && !((folder, target) in extra))
+        wrong("\"" target "\": " folder "/ may not use " target_folder "/")
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/arena.h"
+
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <string.h>
+
+Test(arena, memory_is_zeroed_aligned_and_disjoint)
+{
+    static const size_t sizes[] = {1, 15, 16, 17, 0, 4096, 100000, 3, 3000000, 8, 1025};
+    enum { N = sizeof(sizes) / sizeof(sizes[0]), ROUNDS = 50 };
+    struct arena *arena = arena_new();
+    static uint8_t *pieces[N * ROUNDS];
+    size_t total = 0;
+
+    for (size_t i = 0; i < N * ROUNDS; i++) {
+        size_t size = sizes[i % N];
+
+        pieces[i] = arena_alloc(arena, size);
+        cr_assert_not_null(pieces[i]);
+        cr_assert_eq((uintptr_t)pieces[i] % 16, 0);
+        for (size_t k = 0; k<size; k += size> 5000 ? 997 : 1) {
+            cr_assert_eq(pieces[i][k], 0);
+        }
+        memset(pieces[i], (int)(i % 251) + 1, size); /* would show in a piece it overlaps */
+        total += size;
+    }
+    for (size_t i = 0; i < N * ROUNDS; i++) {
+        size_t size = sizes[i % N];
+
+        for (size_t k = 0; k<size; k += size> 5000 ? 997 : 1) {
+            cr_assert_eq(pieces[i][k], (uint8_t)(i % 251 + 1));
+        }
+    }
+    cr_assert_geq(arena_used(arena), total);
+    cr_assert_leq(arena_used(arena), total + 16 * N * ROUNDS);
+    arena_free(arena);
+}
+
+Test(arena, empty_pieces_have_addresses_of_their_own)
+{
+    struct arena *arena = arena_new();
+    void *first = arena_alloc(arena, 0), *second = arena_alloc(arena, 0);
+
+    cr_assert_not_null(first);
+    cr_assert_neq(first, second);
+    arena_free(arena);
+}
+
+Test(arena, absurd_sizes_are_refused_and_do_no_harm)
+{
+    struct arena *arena = arena_new();
+
+    cr_assert_null(arena_alloc(arena, SIZE_MAX));
+    cr_assert_null(arena_alloc(arena, SIZE_MAX - 15));
+    cr_assert_null(arena_alloc(arena, (size_t)PTRDIFF_MAX));
+    cr_assert_null(arena_copy(arena, "", SIZE_MAX));
+    cr_assert_eq(arena_used(arena), 0);
+    cr_assert_not_null(arena_alloc(arena, 10));
+    arena_free(arena);
+}
+
+Test(arena, copies_are_terminated)
+{
+    struct arena *arena = arena_new();
+    char *copy = arena_copy(arena, "a\0bc", 4);
+
+    cr_assert_eq(memcmp(copy, "a\0bc", 5), 0);
+    cr_assert_str_eq(arena_copy(arena, NULL, 0), "");
+    arena_free(arena);
+}
+
+Test(arena, free_takes_null)
+{
+    arena_free(NULL);
+}
