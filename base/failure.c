@@ -5,16 +5,18 @@
  */
 #include "base/failure.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-int failure_set(struct failure *failure, int code, const char *format, ...)
+int failure_write(struct failure *failure, const char *format, ...)
 {
     struct failure fresh;
     va_list arguments;
+    int kept = errno;
 
     if (!failure) {
-        return code;
+        return 0;
     }
     va_start(arguments, format);
     if (vsnprintf(fresh.text, sizeof(fresh.text), format, arguments) < 0) {
@@ -22,17 +24,19 @@ int failure_set(struct failure *failure, int code, const char *format, ...)
     }
     va_end(arguments);
     memcpy(failure->text, fresh.text, strlen(fresh.text) + 1);
-    return code;
+    errno = kept;
+    return 0;
 }
 
-int failure_wrap(struct failure *failure, int code, const char *format, ...)
+int failure_prefix(struct failure *failure, const char *format, ...)
 {
     struct failure fresh;
     va_list arguments;
+    int kept = errno;
     size_t len, rest, said;
 
     if (!failure) {
-        return code;
+        return 0;
     }
     va_start(arguments, format);
     if (vsnprintf(fresh.text, sizeof(fresh.text) - 2, format, arguments) < 0) {
@@ -47,5 +51,6 @@ int failure_wrap(struct failure *failure, int code, const char *format, ...)
     memmove(failure->text + len, failure->text, said);
     memcpy(failure->text, fresh.text, len);
     failure->text[len + said] = '\0';
-    return code;
+    errno = kept;
+    return 0;
 }

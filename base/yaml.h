@@ -50,9 +50,12 @@ const char *yaml_key(const struct yaml_node *child);
 /* The child of a map under `key`, or NULL. Also NULL if `node` is NULL or no map. */
 const struct yaml_node *yaml_get(const struct yaml_node *node, const char *key);
 
-/* "FILE:LINE:COL: reason" at the node; returns `code`. */
-int yaml_fail(const struct yaml_node *node, int code, struct failure *failure, const char *format,
-              ...) __attribute__((format(printf, 4, 5)));
+/* yaml_fail(node, code, failure, format, ...): "FILE:LINE:COL: reason" at the node; returns `code`.
+ */
+#define yaml_fail(node, code, failure, ...)                                                        \
+    failure_code(yaml_describe((node), (failure), __VA_ARGS__), (code))
+int yaml_describe(const struct yaml_node *node, struct failure *failure, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Each key of the map must be in the NULL-terminated list or start with "x-"; the message names the
  * key and the nearest known one. Also fails if the node is no map. */

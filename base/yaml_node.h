@@ -25,7 +25,9 @@ struct yaml_node {
 };
 
 /* yaml_fail() at the key that leads to the node instead of at its value. */
-int yaml_fail_at_key(const struct yaml_node *node, int code, struct failure *failure,
-                     const char *format, ...) __attribute__((format(printf, 4, 5)));
+#define yaml_fail_at_key(node, code, failure, ...)                                                 \
+    failure_code(yaml_describe_at_key((node), (failure), __VA_ARGS__), (code))
+int yaml_describe_at_key(const struct yaml_node *node, struct failure *failure, const char *format,
+                         ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -64,40 +64,39 @@ const struct yaml_node *yaml_get(const struct yaml_node *node, const char *key)
     return found ? *found : NULL;
 }
 
-__attribute__((format(printf, 6, 0))) static int fail_at(const struct yaml_node *node,
-                                                         uint32_t line, uint32_t column, int code,
-                                                         struct failure *failure,
-                                                         const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void describe_at(const struct yaml_node *node,
+                                                              uint32_t line, uint32_t column,
+                                                              struct failure *failure,
+                                                              const char *format, va_list arguments)
 {
     struct failure reason;
 
     if (vsnprintf(reason.text, sizeof(reason.text), format, arguments) < 0) {
         reason.text[0] = '\0';
     }
-    return failure_set(failure, code, "%s:%u:%u: %s", yaml_file(node), (unsigned)line,
-                       (unsigned)column, reason.text);
+    (void)failure_write(failure, "%s:%u:%u: %s", yaml_file(node), (unsigned)line, (unsigned)column,
+                        reason.text);
 }
 
-int yaml_fail(const struct yaml_node *node, int code, struct failure *failure, const char *format,
-              ...)
+int yaml_describe(const struct yaml_node *node, struct failure *failure, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    (void)fail_at(node, node->line, node->column, code, failure, format, arguments);
+    describe_at(node, node->line, node->column, failure, format, arguments);
     va_end(arguments);
-    return code;
+    return 0;
 }
 
-int yaml_fail_at_key(const struct yaml_node *node, int code, struct failure *failure,
-                     const char *format, ...)
+int yaml_describe_at_key(const struct yaml_node *node, struct failure *failure, const char *format,
+                         ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    (void)fail_at(node, node->key_line, node->key_column, code, failure, format, arguments);
+    describe_at(node, node->key_line, node->key_column, failure, format, arguments);
     va_end(arguments);
-    return code;
+    return 0;
 }
 
 static size_t min_size(size_t a, size_t b)

@@ -19,6 +19,17 @@ Test(failure, nobody_has_to_listen)
     cr_assert_eq(failure_wrap(NULL, -EIO, "lost %d", 1), -EIO);
 }
 
+Test(failure, errno_is_kept)
+{
+    struct failure failure;
+
+    errno = ENOTTY;
+    failure_set(&failure, -EIO, "%m %s", "x");
+    failure_wrap(&failure, -EIO, "context");
+    cr_assert_eq(errno, ENOTTY);
+    cr_assert_eq(failure_set(&failure, -errno, "lost"), -ENOTTY);
+}
+
 Test(failure, the_old_text_may_be_an_argument)
 {
     struct failure failure;
