@@ -12,8 +12,11 @@
 
 static size_t chaos_string(uint8_t *rdata, const char *text)
 {
-    size_t len = strnlen(text, 255);
+    size_t len = strlen(text);
 
+    if (len > 255) { /* a character-string, RFC 1035 section 3.3 */
+        len = 255;
+    }
     rdata[0] = (uint8_t)len;
     memcpy(rdata + 1, text, len);
     return len ? len + 1 : 0;
