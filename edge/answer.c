@@ -179,6 +179,17 @@ static void answer_trace_geo(struct answer_trace *trace, const struct service *s
     trace->ttl = choice->ttl;
 }
 
+/* A failure has no partial answer beside it. */
+static enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
+{
+    const struct query *query = &work->query;
+
+    response_init(&work->response, work->response.bytes, work->response.limit, query->question,
+                  query->question_len);
+    work->authoritative = false;
+    return answer_done(work, kind, WIRE_RCODE_SERVFAIL);
+}
+
 /* Nobody is left. The TTL must not rise because everything is down: what stands in for the answer
  * lives no longer than the answer would. */
 static enum answer_step answer_geo_empty(struct answer_scratch *work,
@@ -190,7 +201,7 @@ static enum answer_step answer_geo_empty(struct answer_scratch *work,
     case SERVICE_ON_EMPTY_STATIC:
         fallback = match->node ? zone_node_rrset(match->node, work->query.qtype) : NULL;
         if (!fallback) { /* there when the services were loaded, gone with a later zone */
-            return answer_done(work, ANSWER_GEO_EMPTY, WIRE_RCODE_SERVFAIL);
+            return answer_fail(work, ANSWER_GEO_EMPTY);
         }
         (void)response_add(&work->response, RESPONSE_ANSWER, fallback, ttl);
         return answer_done(work, ANSWER_GEO_EMPTY, WIRE_RCODE_NOERROR);
@@ -200,7 +211,7 @@ static enum answer_step answer_geo_empty(struct answer_scratch *work,
     case SERVICE_ON_EMPTY_SERVFAIL:
         break;
     }
-    return answer_done(work, ANSWER_GEO_EMPTY, WIRE_RCODE_SERVFAIL);
+    return answer_fail(work, ANSWER_GEO_EMPTY);
 }
 
 static enum answer_step answer_geo(struct answer_scratch *work, const struct answer_match *match,

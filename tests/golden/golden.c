@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Runs the golden table against answer() in this process: every row of queries.txt, and for every
+ * row what must hold for all responses. With --write-image PATH it writes the map of the test world
+ * instead, for the run over a socket.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/answer.h"
+#include "edge/name.h"
+#include "edge/wire.h"
+
+#include "message.h"
+#include "table.h"
+#include "world.h"
+
+static const char *const rcodes[16] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                       "NOTIMP",  "REFUSED", "YXDOMAIN"};
+
+static void show_record(const char *label, const struct table_record *record)
+{
+    char owner[NAME_TEXT_LEN];
+
+    fprintf(stderr, "    %s %s %u CLASS%u TYPE%u \\# %zu ", label,
+            name_to_text(record->owner, owner), record->ttl, record->class, record->type,
+            record->rdata_len);
+    for (size_t i = 0; i < record->rdata_len; i++) {
+        fprintf(stderr, "%02x", record->rdata[i]);
+    }
+    fputc('\n', stderr);
+}
+
+static bool record_equal(const struct table_record *a, const struct table_record *b)
+{
+    uint8_t left[TABLE_RDATA_MAX], right[TABLE_RDATA_MAX];
+
+    if (a->type != b->type || a->class != b->class || a->ttl != b->ttl ||
+        a->rdata_len != b->rdata_len || !name_equal(a->owner, b->owner)) {
+        return false;
+    }
+    if (a->type == WIRE_TYPE_TXT || a->type == WIRE_TYPE_A || a->type == WIRE_TYPE_AAAA) {
+        return !memcmp(a->rdata, b->rdata, a->rdata_len);
+    }
+    name_fold(left, a->rdata, a->rdata_len); /* names in it may be in the query's case */
+    name_fold(right, b->rdata, b->rdata_len);
+    return !memcmp(left, right, a->rdata_len);
+}
+
+static bool check_section(const struct table_list *wanted, const struct table_list *got)
+{
+    bool used[TABLE_RECORDS_MAX] = {false};
+    bool good = true;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        size_t k = 0;
+
+        while (k < got->count &&
+               (used[k] || !record_equal(&wanted->records[i], &got->records[k]))) {
+            k++;
+        }
+        if (k < got->count) {
+            used[k] = true;
+        } else {
+            show_record("missing", &wanted->records[i]);
+            good = false;
+        }
+    }
+    for (size_t k = 0; k < got->count; k++) {
+        if (!used[k]) {
+            show_record("not wanted", &got->records[k]);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static bool expect(bool condition, const char *what)
+{
+    if (!condition) {
+        fprintf(stderr, "    %s\n", what);
+    }
+    return condition;
+}
+
+/* RFC 7871 section 7.2.1: the option comes back as it was sent, but for its scope. */
+static bool check_ecs(const struct table_row *row, const struct message *message)
+{
+    size_t len = 0;
+    const uint8_t *option = message_option(message, 8, &len);
+    uint8_t sent[64];
+
+    if (row->scope < 0) {
+        return expect(!option, "there is an ECS option");
+    }
+    if (!expect(option != NULL, "no ECS option") ||
+        !expect(len == row->ecs_len && row->ecs, "ECS option of another length")) {
+        return false;
+    }
+    memcpy(sent, row->query + row->ecs_at, len);
+    sent[3] = (uint8_t)row->scope;
+    if (memcmp(sent, option, len) != 0) {
+        fprintf(stderr, "    ECS differs: family %u source %u scope %u\n", wire_get_u16(option),
+                option[2], option[3]);
+        return false;
+    }
+    return true;
+}
+
+static bool check_rcode(const struct table_row *row, const struct message *message)
+{
+    unsigned rcode = message->flags & 15u;
+
+    if (message->has_opt && message->opt_ttl >> 24) {
+        return expect((message->opt_ttl >> 24) * 16 + rcode == 16 && !strcmp(row->rcode, "BADVERS"),
+                      "extended rcode");
+    }
+    if (!rcodes[rcode] || strcmp(rcodes[rcode], row->rcode) != 0) {
+        fprintf(stderr, "    rcode %u\n", rcode);
+        return false;
+    }
+    return true;
+}
+
+static bool check_response(const struct table_row *row, const uint8_t *bytes, size_t len,
+                           const struct answer_outcome *outcome)
+{
+    static struct message message;
+    const char *wrong = message_parse(bytes, len, &message);
+    bool good = true;
+
+    if (wrong) {
+        return expect(false, wrong);
+    }
+    good &= check_rcode(row, &message);
+    good &= expect(!strcmp(answer_kind_name(outcome->kind), row->kind),
+                   answer_kind_name(outcome->kind));
+    good &= expect(outcome->truncated == ((message.flags & WIRE_FLAG_TC) != 0), "outcome: TC");
+    good &= expect(wire_get_u16(row->query) == message.id, "id");
+    good &= expect((message.flags & WIRE_FLAG_QR) != 0, "QR");
+    good &= expect((message.flags & 0x00e0u) == 0, "RA, AD or Z is set");
+    if ((message.flags & 0x0710u) != row->flags) {
+        fprintf(stderr, "    flags %04x, expected %04x\n", message.flags & 0x0710u, row->flags);
+        good = false;
+    }
+    good &= expect(row->tcp || len <= row->udp_limit, "longer than allowed");
+    good &= expect(message.question_len == 0 ||
+                       !memcmp(bytes + 12, row->query + 12, message.question_len),
+                   "question not repeated byte for byte");
+    good &= expect(message.has_opt == row->edns, row->edns ? "no OPT" : "unasked OPT");
+    good &= expect(!message.has_opt || message.opt_size == ANSWER_UDP_MAX, "our EDNS size");
+    good &= check_ecs(row, &message);
+    for (unsigned s = 0; !row->any_records && s < TABLE_SECTIONS; s++) {
+        good &= check_section(&row->sections[s], &message.sections[s]);
+    }
+    return good;
+}
+
+static bool run_row(struct answer_scratch *scratch, const struct snapshot *snapshot,
+                    const struct table_row *row)
+{
+    static uint8_t bytes[ANSWER_RESPONSE_MAX];
+    struct answer_request request = {.query = row->query,
+                                     .query_len = row->query_len,
+                                     .client = row->client,
+                                     .transport = row->tcp ? ANSWER_TCP : ANSWER_UDP};
+    struct answer_outcome outcome;
+    size_t len = answer(scratch, snapshot, &request, bytes, sizeof(bytes), &outcome);
+
+    if (row->dropped || len == 0) {
+        return expect(row->dropped && len == 0 && outcome.kind == ANSWER_DROPPED,
+                      len ? "answered" : "not answered");
+    }
+    return check_response(row, bytes, len, &outcome);
+}
+
+static int run_table(const char *folder)
+{
+    struct answer_scratch *scratch = answer_scratch_new();
+    static struct table_row row;
+    struct world world;
+    unsigned rows = 0, failed = 0;
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/queries.txt", folder);
+    file = fopen(path, "r");
+    if (!file || !scratch) {
+        perror(path);
+        return 2;
+    }
+    world_open(&world, folder);
+    while (table_next(file, &row)) {
+        rows++;
+        if (!run_row(scratch, world.snapshot, &row)) {
+            fprintf(stderr, "queries.txt:%u: %s\n", row.line, row.text);
+            failed++;
+        }
+    }
+    world_close(&world);
+    answer_scratch_free(scratch);
+    fclose(file);
+    printf("golden: %u queries, %u wrong\n", rows, failed);
+    return failed || !rows;
+}
+
+static int write_image(const char *path)
+{
+    size_t len;
+    uint8_t *bytes = world_image_bytes(&len);
+    FILE *file = fopen(path, "wb");
+    int status = !file || fwrite(bytes, 1, len, file) != len;
+
+    if (file && fclose(file)) {
+        status = 1;
+    }
+    free(bytes);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && !strcmp(argv[1], "--write-image")) {
+        return write_image(argv[2]);
+    }
+    if (argc != 2) {
+        fprintf(stderr, "usage: golden FOLDER | golden --write-image PATH\n");
+        return 2;
+    }
+    return run_table(argv[1]);
+}
