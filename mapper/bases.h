@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The rankings that data alone give, before pins: one base per measured block, per listed resolver
+ * and per kind of site (addresses with equal estimates share one). Each holds an order for every
+ * map, so that a compiler can walk millions of networks and look estimates up instead of making
+ * them again. One thread.
+ */
+#ifndef MAPPER_BASES_H
+#define MAPPER_BASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapper/infer.h"
+#include "mapper/ranking.h"
+#include "maps/image_writer.h"
+
+/* What a base says to one map. */
+struct base_order {
+    uint64_t pops; /* the best eight, as in ranking.h */
+    float best_ms;
+    float cost_ms; /* of going to the second instead */
+};
+
+struct bases {
+    const struct config *config;
+    const struct cell_table *cells;
+    const struct infer *infer;
+    struct base_entry *entry;
+    struct base_order *order; /* map_n per entry */
+    size_t n;
+    size_t capacity;
+    uint32_t *index; /* of sites: 0 free, else number + 1 */
+    size_t index_n;  /* a power of two */
+    size_t index_used;
+    uint32_t *resolver_pair; /* first pair of each listed resolver, and one past the last */
+    size_t resolver_n;
+};
+
+/* Number 0 is the base that knows nothing; then come the measured blocks, in order. -ENOMEM. */
+int bases_init(struct bases *bases, const struct config *config, const struct cell_table *cells,
+               const struct infer *infer);
+void bases_done(struct bases *bases);
+
+#define BASE_UNKNOWN 0u
+
+static inline uint32_t base_of_block(uint32_t block)
+{
+    return block + 1;
+}
+
+/* The base of listed resolver number i. */
+uint32_t base_of_resolver(const struct bases *bases, uint32_t resolver);
+
+/* The address block of listed resolver number i. */
+const struct block *base_resolver_block(const struct bases *bases, uint32_t resolver);
+
+/* Rows whose clients came through it. */
+double base_resolver_demand(const struct bases *bases, uint32_t resolver);
+
+/* The base of addresses at this site, made if need be. -ENOMEM. */
+int64_t base_of_site(struct bases *bases, const struct infer_site *site);
+
+enum map_source base_source(const struct bases *bases, uint32_t base);
+
+static inline const struct base_order *base_order_get(const struct bases *bases, uint32_t base,
+                                                      size_t map)
+{
+    return &bases->order[base * bases->config->map_n + map];
+}
+
+/* True if both are geography alone and so alike (same orders, estimates within a few ms) that
+ * explaining them with one row misleads nobody. */
+bool base_is_like(const struct bases *bases, uint32_t a, uint32_t b);
+
+/* The provenance row of a base, stored in the image on first use. Negative on failure. */
+int64_t base_row(struct bases *bases, uint32_t base, struct image_builder *builder);
+
+#endif
