@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
  *
- * From a query's addresses to a ranking and an ECS scope: which address counts (RFC 7871), folding of transition
- * addresses, the two spaces and their order. The answer is a function of (image, map, addresses) alone, never of PoP
- * states, so no failover makes a scope that caches hold wrong.
+ * From a query's addresses to a ranking and an ECS scope: which address counts (RFC 7871), folding
+ * of transition addresses, the two spaces and their order. The answer is a function of (image, map,
+ * addresses) alone, never of PoP states, so no failover makes a scope that caches hold wrong.
  *
  *   usable ECS ──► client space ──► record, scope = depth of its block
- *                       └─ special-purpose block: scope = its depth, ranking for the resolver's own address:
- *   no ECS, SOURCE 0 ──► resolver space ──► record
- *                             └─ not listed: client space ──► record, or special: the map's default
+ *                       └─ special-purpose block: scope = its depth, ranking for the resolver's own
+ * address: no ECS, SOURCE 0 ──► resolver space ──► record └─ not listed: client space ──► record,
+ * or special: the map's default
  */
 #ifndef MAPS_DECIDE_CORE_H
 #define MAPS_DECIDE_CORE_H
@@ -22,12 +22,13 @@
 struct map_address {
     struct map_key key;
     __u8 family;
-    __u8 folded_bits; /* how many leading bits of the address as sent the fold removed: 0, 16 or 96 */
+    __u8 folded_bits; /* how many leading bits of the address as sent the fold removed: 0, 16 or 96
+                       */
     __u8 reserved[6];
 };
 
 struct map_client {
-    struct map_address ecs;    /* MAP_ADDRESS_NONE without ECS or with SOURCE 0; host bits are zero */
+    struct map_address ecs; /* MAP_ADDRESS_NONE without ECS or with SOURCE 0; host bits are zero */
     struct map_address source; /* who sent the query */
 };
 
@@ -45,9 +46,12 @@ struct map_verdict {
     __u8 depth;               /* of the block whose ranking this is, in bits of `family` */
     __u8 family;              /* enum map_family of that block, after folding */
     __u8 basis;               /* enum map_basis */
-    __u8 special;             /* 1: the ECS address was special-purpose, so the source address decided */
-    __u8 reserved[3];
+    __u8 special;     /* 1: the ECS address was special-purpose, so the source address decided */
+    __u8 reserved[7]; /* zero: verdicts compare byte by byte */
 };
+
+_Static_assert(sizeof(struct map_verdict) == 32, "a verdict has no padding");
+_Static_assert(sizeof(struct map_client) == 48, "a client has no padding");
 
 MAP_INLINE void map_address_ipv4(__u32 host_order, struct map_address *ret_address)
 {
@@ -60,13 +64,12 @@ MAP_INLINE void map_address_ipv4(__u32 host_order, struct map_address *ret_addre
     }
 }
 
-/* IPv4-mapped ::ffff:0:0/96 (RFC 4291 section 2.5.5.2), NAT64 64:ff9b::/96 (RFC 6052) and 6to4 2002::/16 (RFC 3056)
- * stand for an IPv4 address and are looked up as one. */
+/* IPv4-mapped ::ffff:0:0/96 (RFC 4291 section 2.5.5.2), NAT64 64:ff9b::/96 (RFC 6052) and 6to4
+ * 2002::/16 (RFC 3056) stand for an IPv4 address and are looked up as one. */
 MAP_INLINE void map_address_ipv6(__u64 hi, __u64 lo, struct map_address *ret_address)
 {
     map_address_ipv4(0, ret_address);
-    if ((hi == 0 && (lo >> 32) == 0xffffULL) ||
-        (hi == 0x0064ff9b00000000ULL && (lo >> 32) == 0)) {
+    if ((hi == 0 && (lo >> 32) == 0xffffULL) || (hi == 0x0064ff9b00000000ULL && (lo >> 32) == 0)) {
         ret_address->key.hi = lo << 32;
         ret_address->folded_bits = 96;
     } else if ((hi >> 48) == 0x2002ULL) {
@@ -104,7 +107,7 @@ MAP_INLINE void map_verdict_default(struct map_verdict *ret_verdict)
     ret_verdict->family = MAP_FAMILY_IPV4;
     ret_verdict->basis = MAP_BASIS_DEFAULT;
     ret_verdict->special = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 7; i++) {
         ret_verdict->reserved[i] = 0;
     }
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
  *
- * From a ranking and PoP states to the PoPs whose addresses are answered. Pure: no time, no randomness.
+ * From a ranking and PoP states to the PoPs whose addresses are answered. Pure: no time, no
+ * randomness.
  *
- * Candidates are the record's PoPs, then the map's tail. Each falls into a tier: 0 takes this block, 1 sheds it,
- * 2 drains; a PoP that is down or has no address of the family is no candidate. The best tier that has anybody
- * answers, in ranking order. So nobody is left only if every PoP is down or without address: a property of (service,
- * family, states), never of the client.
+ * Candidates are the record's PoPs, then the map's tail. Each falls into a tier: 0 takes this
+ * block, 1 sheds it, 2 drains; a PoP that is down or has no address of the family is no candidate.
+ * The best tier that has anybody answers, in ranking order. So nobody is left only if every PoP is
+ * down or without address: a property of (service, family, states), never of the client.
  */
 #ifndef MAPS_SELECT_CORE_H
 #define MAPS_SELECT_CORE_H
@@ -15,14 +16,15 @@
 #include "image_abi.h"
 #include "region_core.h"
 
-/* One byte per PoP in the table of a (service, family): 0..100 shed percent (0 = up), or one of these. */
+/* One byte per PoP in the table of a (service, family): 0..100 shed percent (0 = up), or one of
+ * these. */
 #define MAP_STATE_SHED_MAX 100u
 #define MAP_STATE_DRAIN 128u
 #define MAP_STATE_ABSENT 254u /* no address of this family, or not a PoP of this service */
 #define MAP_STATE_DOWN 255u
 
-#define MAP_STATES 256u    /* bytes in a table, by PoP id */
-#define MAP_PICKS_MAX 8u   /* PoPs per answer at most */
+#define MAP_STATES 256u  /* bytes in a table, by PoP id */
+#define MAP_PICKS_MAX 8u /* PoPs per answer at most */
 
 enum map_tier {
     MAP_TIER_TAKES = 0,
@@ -38,15 +40,8 @@ struct map_picks {
     __u8 reserved[6];
 };
 
-MAP_INLINE __u32 map_tier_of(__u8 state, __u8 shed_class)
-{
-    if (state <= MAP_STATE_SHED_MAX) {
-        return shed_class >= state ? MAP_TIER_TAKES : MAP_TIER_SHEDS;
-    }
-    return state == MAP_STATE_DRAIN ? MAP_TIER_DRAINS : MAP_TIERS;
-}
-
-/* Candidate number `i`: the record's eight places, then the tail. MAP_POP_NONE where a place is empty. */
+/* Candidate number `i`: the record's eight places, then the tail. MAP_POP_NONE where a place is
+ * empty. */
 MAP_INLINE __u8 map_candidate(__u64 pops, const __u8 *tail, __u32 i)
 {
     if (i < MAP_RECORD_POPS) {
@@ -55,58 +50,92 @@ MAP_INLINE __u8 map_candidate(__u64 pops, const __u8 *tail, __u32 i)
     return tail[(i - MAP_RECORD_POPS) & (MAP_TAIL_SIZE - 1)];
 }
 
-/* `states` has MAP_STATES bytes, `tail` MAP_TAIL_SIZE, of which `tail_n` count. `want` is 1..MAP_PICKS_MAX. The place
- * MAP_POP_NONE of `states` must be ABSENT or DOWN. */
+/* The selection below has no branch per candidate. A branch would make the verifier follow both
+ * ways with all that is known about the counts on each, and 258 candidates in a row would be far
+ * beyond what it accepts; as arithmetic on numbers it knows nothing about, the loop is one path. */
+
+/* 1 when a < b, else 0; both below 2^63. The empty assembly keeps the compiler from turning it back
+ * into a branch. */
+MAP_INLINE __u64 map_less(__u64 a, __u64 b)
+{
+    __u64 less;
+
+    __asm__("" : "+r"(a));
+    less = (a - b) >> 63;
+    __asm__("" : "+r"(less));
+    return less;
+}
+
+/* enum map_tier of a PoP in this state for blocks of this shed class; MAP_TIERS: no candidate. */
+MAP_INLINE __u64 map_tier_of(__u64 state, __u64 shed_class)
+{
+    __u64 is_share = map_less(state, MAP_STATE_SHED_MAX + 1);
+    __u64 is_drain = map_less(state ^ MAP_STATE_DRAIN, 1);
+
+    return MAP_TIERS - is_drain - is_share * (MAP_TIERS - map_less(shed_class, state));
+}
+
+/* What has been picked so far. */
+struct map_tally {
+    __u64 picks; /* a byte each from the least, unused ones MAP_POP_NONE */
+    __u64 count;
+    __u64 best; /* enum map_tier */
+};
+
+/* 1 when none of the picks is `pop`: no byte of the difference is zero. */
+MAP_INLINE __u64 map_tally_lacks(const struct map_tally *tally, __u64 pop)
+{
+    __u64 difference = tally->picks ^ (pop * 0x0101010101010101ULL);
+    __u64 zero_bytes = (difference - 0x0101010101010101ULL) & ~difference & 0x8080808080808080ULL;
+
+    return map_less(zero_bytes >> 7, 1);
+}
+
+MAP_INLINE void map_tally_add(struct map_tally *tally, __u64 pop, __u64 tier, __u64 want)
+{
+    __u64 better = map_less(tier, tally->best);
+    __u64 accepted;
+
+    /* somebody better: what the lesser tier gave is dropped */
+    tally->picks |= 0 - better;
+    tally->count *= 1 - better;
+    tally->best -= (tally->best - tier) * better;
+    accepted = map_less(tier, tally->best + 1) & map_less(tier, MAP_TIERS) &
+               map_less(tally->count, want) & map_tally_lacks(tally, pop);
+    tally->picks ^= ((pop ^ MAP_POP_NONE) * accepted) << (8 * (tally->count & 7));
+    tally->count += accepted;
+}
+
+/* `states` has MAP_STATES bytes, `tail` MAP_TAIL_SIZE, of which `tail_n` count. `want`
+ * is 1..MAP_PICKS_MAX. The place MAP_POP_NONE of `states` must be ABSENT or DOWN. */
 MAP_INLINE void map_select(const struct map_record *record, const __u8 *states, const __u8 *tail,
                            __u32 tail_n, __u32 want, struct map_picks *ret_picks)
 {
     __u32 candidates = MAP_RECORD_POPS + (tail_n < MAP_MAX_POPS ? tail_n : MAP_MAX_POPS);
+    struct map_tally tally = {~0ULL, 0, MAP_TIERS};
     __u64 pops = record->pops;
-    __u32 best = MAP_TIERS;
-    __u32 count = 0;
+    __u64 shed_class = record->shed_class;
 
-    for (int i = 0; i < 8; i++) {
-        ret_picks->pop[i] = MAP_POP_NONE;
-    }
-    for (int i = 0; i < 6; i++) {
-        ret_picks->reserved[i] = 0;
-    }
     for (__u32 i = 0; i < MAP_RECORD_POPS + MAP_MAX_POPS; i++) {
         __u8 pop;
-        __u32 tier;
-        __u32 seen = 0;
 
         if (i >= candidates) {
             break;
         }
         pop = map_candidate(pops, tail, i);
-        tier = map_tier_of(states[pop], record->shed_class);
-        if (tier >= MAP_TIERS || tier > best) {
-            continue;
-        }
-        if (tier < best) { /* somebody better: what the lesser tier gave is dropped */
-            best = tier;
-            count = 0;
-        }
-        for (__u32 k = 0; k < MAP_PICKS_MAX; k++) {
-            seen |= (k < count) & (ret_picks->pop[k] == pop);
-        }
-        if (seen || count >= want) {
-            continue;
-        }
-        ret_picks->pop[count & (MAP_PICKS_MAX - 1)] = pop;
-        count++;
-        if (best == MAP_TIER_TAKES && count == want) {
-            break;
+        map_tally_add(&tally, pop, map_tier_of(states[pop], shed_class), want);
+        if (map_less(tally.best, MAP_TIER_TAKES + 1) & map_less(want, tally.count + 1)) {
+            break; /* nobody could be better */
         }
     }
     for (__u32 k = 0; k < MAP_PICKS_MAX; k++) {
-        if (k >= count) {
-            ret_picks->pop[k] = MAP_POP_NONE;
-        }
+        ret_picks->pop[k] = (__u8)(tally.picks >> (8 * k));
     }
-    ret_picks->count = (__u8)count;
-    ret_picks->tier = (__u8)best;
+    for (__u32 k = 0; k < 6; k++) {
+        ret_picks->reserved[k] = 0;
+    }
+    ret_picks->count = (__u8)tally.count;
+    ret_picks->tier = (__u8)tally.best;
 }
 
 #endif
