@@ -180,6 +180,25 @@ Test(yaml, size_has_a_bound)
     free(bytes);
 }
 
+Test(yaml, the_number_of_values_has_a_bound)
+{
+    size_t excess = (size_t)4 << 20, len = 0; /* the list itself is a value too */
+    uint8_t *bytes = malloc(2 * excess + 1);
+    struct yaml_document *document = NULL;
+    struct failure failure = {.text = ""};
+
+    bytes[len++] = '[';
+    for (size_t i = 0; i < excess; i++) {
+        bytes[len++] = 'a';
+        bytes[len++] = ',';
+    }
+    bytes[len - 1] = ']';
+    cr_assert_eq(yaml_load_bytes("f", bytes, len, &document, &failure), -E2BIG);
+    cr_assert_not_null(strstr(failure.text, "too many values"));
+    cr_assert_null(document);
+    free(bytes);
+}
+
 Test(yaml, a_byte_order_mark_is_no_text)
 {
     struct yaml_document *document = load("\xef\xbb\xbf"
