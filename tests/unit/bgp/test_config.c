@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/config.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define MS CLOCK_NS_PER_MS
+
+static struct config *load(const char *text, struct failure *failure)
+{
+    struct config *config = NULL;
+
+    failure->text[0] = '\0';
+    if (config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &config, failure) < 0) {
+        return NULL;
+    }
+    return config;
+}
+
+/* The example of the interface contract, without what is not done yet. */
+static const char contract[] =
+    "vips:\n"
+    "  - {prefix: 192.0.2.53/32, announce: {next_hop: self, med: 100, communities: "
+    "[\"65010:53\"]}, requires: [answers]}\n"
+    "  - {prefix: 2001:db8::53/128, requires: [answers6]}\n"
+    "announce: {next_hop: self}\n"
+    "checks:\n"
+    "  answers: {type: dns, class: hard, server: \"192.0.2.53@53\", name: www.example.com., "
+    "qtype: A, interval: 1s, timeout: 500ms, rise: 3, fall: 2}\n"
+    "  answers6: {type: dns, class: hard, server: \"2001:db8::53@53\", name: www.example.com., "
+    "qtype: AAAA, interval: 1s}\n"
+    "control: /run/isochrone/bgp.sock\n";
+
+Test(config, contract)
+{
+    struct failure failure;
+    struct config *config = load(contract, &failure);
+    char text[ADDRESS_TEXT_LEN];
+
+    cr_assert(config, "%s", failure.text);
+    cr_assert_eq(config->vips_n, 2);
+    cr_assert_str_eq(prefix_format(&config->routes[0].prefix, text), "192.0.2.53/32");
+    cr_assert(config->routes[0].attributes.next_hop_self && config->routes[0].attributes.has_med);
+    cr_assert_eq(config->routes[0].attributes.med, 100);
+    cr_assert_eq(config->routes[0].attributes.communities_n, 1);
+    cr_assert_eq(config->routes[0].attributes.communities[0].high, 65010);
+    cr_assert_eq(config->routes[0].attributes.communities[0].low, 53);
+    cr_assert(config->routes[1].attributes.next_hop_self);
+    cr_assert_not(config->routes[1].attributes.has_med);
+    cr_assert_eq(config->vips[0].checks_n, 1);
+    cr_assert_eq(config->vips[1].checks[0], 1);
+    cr_assert_eq(config->checks_n, 2);
+    cr_assert_str_eq(config->checks[0].name, "answers");
+    cr_assert_str_eq(endpoint_format(&config->checks[1].server, text), "[2001:db8::53]:53");
+    cr_assert_eq(config->checks[0].limits.fall, 2);
+    cr_assert_eq(config->checks[1].limits.fall, 3);
+    cr_assert_eq(config->checks[0].interval_ns, 1000 * MS);
+    cr_assert_eq(config->checks[0].timeout_ns, 500 * MS);
+    cr_assert_eq(config->checks[0].retry_ns, 100 * MS);
+    cr_assert(config->checks[0].server_is_vip);
+    cr_assert_eq(config->checks[1].dns.qtype, 28);
+    cr_assert_str_eq(config->control, "/run/isochrone/bgp.sock");
+    config_free(config);
+}
+
+#define CHECKS                                                                                     \
+    "checks:\n"                                                                                    \
+    "  a: {type: dns, server: 192.0.2.53, name: x.}\n"                                             \
+    "  b: {type: dns, server: \"2001:db8::53\", name: x.}\n"                                       \
+    "  s: {type: dns, class: soft, server: 127.0.0.1, name: x.}\n"
+#define VIP4 "  - {prefix: 192.0.2.53/32}\n"
+#define VIP6 "  - {prefix: 2001:db8::53/128}\n"
+
+Test(config, a_vip_without_requires_is_governed_by_its_family)
+{
+    struct failure failure;
+    struct config *config = load("vips:\n" VIP4 VIP6 CHECKS, &failure);
+
+    cr_assert(config, "%s", failure.text);
+    cr_assert_eq(config->vips[0].checks_n, 2);
+    cr_assert_eq(config->vips[0].checks[0], 0);
+    cr_assert_eq(config->vips[0].checks[1], 2);
+    cr_assert_eq(config->vips[1].checks_n, 1);
+    cr_assert_eq(config->vips[1].checks[0], 1);
+    cr_assert_not(config->checks[2].server_is_vip);
+    cr_assert_null(config->control);
+    config_free(config);
+}
+
+Test(config, defaults_and_overrides_of_announce)
+{
+    struct failure failure;
+    struct config *config =
+        load("announce: {med: 7, communities: [\"1:2\", \"65535:0\"], as_path: [65001, 65001]}\n"
+             "vips:\n"
+             "  - {prefix: 192.0.2.53/32, announce: {communities: []}}\n"
+             "  - {prefix: 192.0.2.0/24, announce: {next_hop: 10.0.0.1, large_communities: "
+             "[\"1:2:4294967295\"]}}\n" CHECKS,
+             &failure);
+
+    cr_assert(config, "%s", failure.text);
+    cr_assert_eq(config->routes[0].attributes.med, 7);
+    cr_assert_eq(config->routes[0].attributes.communities_n, 0);
+    cr_assert_eq(config->routes[0].attributes.as_path_n, 2);
+    cr_assert_eq(config->routes[1].attributes.communities_n, 2);
+    cr_assert_not(config->routes[1].attributes.next_hop_self);
+    cr_assert_eq(config->routes[1].attributes.large_communities[0].local2, UINT32_MAX);
+    config_free(config);
+}
+
+Test(config, expectations)
+{
+    struct failure failure;
+    struct config *config = load(
+        "vips:\n" VIP4 "checks:\n"
+        "  a: {type: dns, server: 192.0.2.53, name: x., expect: [192.0.2.1, 192.0.2.2]}\n"
+        "  b: {type: dns, server: 192.0.2.53, name: x., expect: NXDOMAIN, ecs: 203.0.113.0/24}\n"
+        "  c: {type: dns, server: 192.0.2.53, name: x., qtype: SOA, retry: 20ms, interval: 50ms}\n",
+        &failure);
+
+    cr_assert(config, "%s", failure.text);
+    cr_assert_eq(config->checks[0].dns.expect, DNS_CHECK_EXPECT_ADDRESSES);
+    cr_assert_eq(config->checks[0].dns.addresses_n, 2);
+    cr_assert_eq(config->checks[1].dns.expect, DNS_CHECK_EXPECT_RCODE);
+    cr_assert_eq(config->checks[1].dns.rcode, 3);
+    cr_assert(config->checks[1].dns.has_subnet);
+    cr_assert_eq(config->checks[1].dns.subnet.len, 24);
+    cr_assert_eq(config->checks[2].dns.expect, DNS_CHECK_EXPECT_ANSWER);
+    cr_assert_eq(config->checks[2].retry_ns, 20 * MS);
+    config_free(config);
+}
+
+#define CHECK(more)                                                                                \
+    "vips:\n" VIP4 "checks: {a: {type: dns, server: 192.0.2.53, name: x." more "}}\n"
+#define NEIGHBOR(more) "vips:\n" VIP4 CHECKS "neighbors:\n  - {" more "}\n"
+
+Test(config, refusals_say_where_and_why)
+{
+    static const struct {
+        const char *text;
+        const char *message; /* must contain */
+    } rows[] = {
+        {"", "checks must be a map"},
+        {CHECKS, "vips must be a list"},
+        {"vips: []\n" CHECKS, "vips must be a list of at least one"},
+        {"vips:\n" VIP4 CHECKS "colour: red\n", "colour"},
+        {"vips:\n" VIP4 CHECKS "drain: [withdraw]\n", "bgp.yaml:7:8: drain is not supported yet"},
+        {"vips:\n" VIP4 CHECKS "restart_grace: 2s\n", "restart_grace is not supported yet"},
+        {"vips:\n" VIP4 CHECKS "metrics: \"127.0.0.1@9168\"\n", "metrics is not supported yet"},
+        {"vips:\n" VIP4 VIP4 CHECKS, "bgp.yaml:3:14: this VIP is listed twice"},
+        {"vips:\n  - 192.0.2.53/32\n" CHECKS, "a VIP is a map"},
+        {"vips:\n  - {requires: [a]}\n" CHECKS, "a VIP needs a prefix"},
+        {"vips:\n  - {prefix: 192.0.2.53/24}\n" CHECKS, "host bits"},
+        {"vips:\n  - {prefix: 0.0.0.0/0}\n" CHECKS, "so short a prefix"},
+        {"vips:\n  - {prefix: \"2000::/3\"}\n" CHECKS, "so short a prefix"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, requires: [nothere]}\n" CHECKS,
+         "bgp.yaml:2:40: there is no check nothere"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, requires: [a, a]}\n" CHECKS, "named twice"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, requires: [s]}\n" CHECKS, "no hard check"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, requires: []}\n" CHECKS, "no hard check"},
+        {"vips:\n" VIP6 "checks: {a: {type: dns, server: 192.0.2.53, name: x.}}\n",
+         "no hard check governs"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, announce: {next_hop: \"2001:db8::1\"}}\n" CHECKS,
+         "next_hop is not of the family"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, announce: {prepend: 3}}\n" CHECKS,
+         "prepend is not supported yet"},
+        {"announce: {communities: [\"65536:1\"]}\nvips:\n" VIP4 CHECKS, "HIGH:LOW"},
+        {"announce: {communities: [\"1:2:3\"]}\nvips:\n" VIP4 CHECKS, "HIGH:LOW"},
+        {"announce: {communities: [\"1:2 ] next-hop 1.2.3.4\"]}\nvips:\n" VIP4 CHECKS, "HIGH:LOW"},
+        {"announce: {large_communities: [\"1:2\"]}\nvips:\n" VIP4 CHECKS, "GLOBAL:LOCAL:LOCAL"},
+        {"announce: {as_path: [0]}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
+        {"announce: {as_path: [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}\nvips:\n" VIP4 CHECKS,
+         "more than 16"},
+        {"announce: {next_hop: themselves}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
+        {"announce: {med: -1}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
+        {"vips:\n" VIP4 "checks: {a: {type: http, url: x}}\n",
+         "check type http is not supported yet"},
+        {"vips:\n" VIP4 "checks: {a: {server: 192.0.2.53, name: x.}}\n", "needs a type"},
+        {"vips:\n" VIP4 "checks: {a: {type: dns, name: x.}}\n", "needs a server"},
+        {"vips:\n" VIP4 "checks: {a: {type: dns, server: 192.0.2.53}}\n", "needs a name"},
+        {"vips:\n" VIP4 "checks: {a: dns}\n", "a check is a map"},
+        {CHECK(", class: medium"), "class is hard or soft"},
+        {CHECK(", qtype: ANY"), "not a type of record"},
+        {CHECK(", qtype: AXFR"), "not a type of record"},
+        {CHECK(", qtype: XYZ"), "not a type of record"},
+        {CHECK(", expect: MAYBE"), "or an RCODE"},
+        {CHECK(", expect: []"), "1 to 32 addresses"},
+        {CHECK(", expect: [\"2001:db8::1\"]"), "never has such an address"},
+        {CHECK(", qtype: TXT, expect: [192.0.2.1]"), "never has such an address"},
+        {CHECK(", ecs: 203.0.113.1/24"), "without host bits"},
+        {CHECK(", interval: 1ms"), "bgp.yaml:3:"},
+        {CHECK(", interval: 50ms, retry: 60ms"), "bgp.yaml:3:"},
+        {CHECK(", rise: 0"), "bgp.yaml:3:"},
+        {CHECK(", fall: 1001"), "bgp.yaml:3:"},
+        {CHECK(", transport: tcp"), "transport is not supported yet"},
+        {CHECK(", port: 53"), "port"},
+        {NEIGHBOR("address: 10.0.0.2"), "a neighbor needs local_address"},
+        {NEIGHBOR("address: 10.0.0.2, local_address: \"fd00::1\", local_as: 1, peer_as: 2"),
+         "of the family of address"},
+        {NEIGHBOR("address: \"fd00::2\", local_address: \"fd00::1\", local_as: 1, peer_as: 2"),
+         "router_id must be given"},
+        {NEIGHBOR("address: 10.0.0.2, local_address: 10.0.0.1, local_as: 1, peer_as: 2, hold_time: "
+                  "2"),
+         "hold_time is 0 or at least 3"},
+        {NEIGHBOR("address: 10.0.0.2, local_address: 10.0.0.1, local_as: 0, peer_as: 2"),
+         "bgp.yaml:8:"},
+        {NEIGHBOR("address: \"fd00::2\", local_address: \"fd00::1\", local_as: 1, peer_as: 2, "
+                  "router_id: 10.0.0.1"),
+         "bgp.yaml:2:5: no neighbor of its family"},
+        {"vips:\n" VIP4 CHECKS "neighbors: []\n", "1 to 32"},
+        {"vips:\n" VIP4 CHECKS "control: "
+         "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+         "a socket path is at most"},
+        {"vips: [\n", "bgp.yaml:"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct failure failure;
+        struct config *config = load(rows[i].text, &failure);
+
+        cr_expect_null(config, "accepted: %s", rows[i].text);
+        cr_expect(strstr(failure.text, rows[i].message), "%s\n-> %s", rows[i].text, failure.text);
+        cr_expect_eq(strncmp(failure.text, "bgp.yaml:", 9), 0, "%s", failure.text);
+        config_free(config);
+    }
+}
+
+Test(config, x_keys_and_off)
+{
+    struct failure failure;
+    struct config *config =
+        load("x-note: {any: thing}\ncontrol: off\nvips:\n" VIP4 CHECKS, &failure);
+
+    cr_assert(config, "%s", failure.text);
+    cr_assert_null(config->control);
+    config_free(config);
+}
+
+Test(config, too_many)
+{
+    static char text[64 * 1024];
+    struct failure failure;
+    int len = snprintf(text, sizeof(text), CHECKS "vips:\n");
+
+    for (int i = 0; i <= CONFIG_VIPS_MAX; i++) {
+        len += snprintf(text + len, sizeof(text) - (size_t)len, "  - {prefix: 192.0.2.%d/32}\n", i);
+    }
+    cr_assert_null(load(text, &failure));
+    cr_assert(strstr(failure.text, "more than 64 VIPs"), "%s", failure.text);
+}

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The conversation with ExaBGP, against the model in fake_exabgp.c: by scripts, then by properties
+ * over random faults.
+ */
+#include "bgp/exabgp.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "fake_exabgp.h"
+
+#define MS CLOCK_NS_PER_MS
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define HEADER "Peer            AS        up/down state       |     #sent     #recvd\n"
+
+struct talk {
+    struct exabgp *exabgp;
+    struct route routes[2];
+    struct fake_exabgp fake;
+    int64_t now_ns;
+    unsigned events[EXABGP_EVENT_SHUTDOWN + 1];
+    struct exabgp_event last[EXABGP_EVENT_SHUTDOWN + 1];
+    /* the command that was sent last */
+    char line[ROUTE_COMMAND_LEN];
+    int64_t sent_ns;
+    bool answered;
+    char heard[8192]; /* what came of the line under way */
+    size_t heard_len;
+};
+
+static void on_event(void *context, const struct exabgp_event *event)
+{
+    struct talk *talk = context;
+
+    talk->events[event->kind]++;
+    talk->last[event->kind] = *event;
+}
+
+static void talk_restart(struct talk *talk)
+{
+    exabgp_free(talk->exabgp);
+    talk->exabgp = exabgp_new(talk->routes, COUNT(talk->routes), on_event, talk, talk->now_ns);
+    cr_assert(talk->exabgp);
+    talk->line[0] = '\0';
+}
+
+static void talk_open(struct talk *talk, uint64_t seed)
+{
+    memset(talk, 0, sizeof(*talk));
+    fake_init(&talk->fake, seed);
+    talk->now_ns = 1000 * MS;
+    for (size_t i = 0; i < COUNT(talk->routes); i++) {
+        prefix_parse(talk->fake.prefixes[i], true, &talk->routes[i].prefix);
+        talk->routes[i].attributes.next_hop_self = true;
+    }
+    talk_restart(talk);
+}
+
+static void talk_close(struct talk *talk)
+{
+    exabgp_free(talk->exabgp);
+}
+
+static void say(struct talk *talk, const char *text)
+{
+    exabgp_receive(talk->exabgp, text, strlen(text), talk->now_ns);
+}
+
+/* The next command must be this one ("" for none). */
+#define EXPECT_COMMAND(talk, text)                                                                 \
+    do {                                                                                           \
+        char line_[ROUTE_COMMAND_LEN];                                                             \
+        const size_t len_ = exabgp_command((talk)->exabgp, (talk)->now_ns, line_);                 \
+        line_[len_] = '\0';                                                                        \
+        cr_assert_str_eq(line_, text);                                                             \
+    } while (0)
+
+static void align(struct talk *talk)
+{
+    EXPECT_COMMAND(talk, "show neighbor summary\n");
+    say(talk,
+        HEADER "10.99.0.2       65000     0:00:05 established           1          0\ndone\n");
+    EXPECT_COMMAND(talk, "show adj-rib out\n");
+    say(talk, "done\n");
+    EXPECT_COMMAND(talk, "");
+}
+
+Test(exabgp, an_empty_table_and_nothing_wished)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    cr_assert_not(exabgp_aligned(talk.exabgp));
+    align(&talk);
+    cr_assert(exabgp_aligned(talk.exabgp));
+    cr_assert_eq(talk.events[EXABGP_EVENT_SYNCED], 1);
+    cr_assert_eq(talk.events[EXABGP_EVENT_ABSENT], 2);
+    cr_assert_eq(talk.events[EXABGP_EVENT_SESSION], 1);
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_WITHDRAWN);
+    /* withdrawing what is not there needs no command */
+    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    EXPECT_COMMAND(&talk, "");
+    talk_close(&talk);
+}
+
+Test(exabgp, announce_then_read_back)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    align(&talk);
+    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    exabgp_wish(talk.exabgp, 1, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    EXPECT_COMMAND(&talk, ""); /* one in flight */
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_WITHDRAWN);
+    say(&talk, "do");
+    EXPECT_COMMAND(&talk, "");
+    say(&talk, "ne\n");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_ANNOUNCED);
+    EXPECT_COMMAND(&talk, "announce route 2001:db8::53/128 next-hop self\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\n"
+               "neighbor fd99::2 ipv6 unicast 2001:db8::53/128 next-hop self\n"
+               "neighbor fd99::3 ipv6 unicast 2001:db8::53/128 next-hop self\ndone\n");
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 1).holders_n, 2);
+    cr_assert_eq(talk.events[EXABGP_EVENT_MISMATCH], 0);
+    /* and a minute later once more */
+    cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + 60000 * MS);
+    talk.now_ns += 60000 * MS;
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, done_without_effect_is_told_once_and_tried_more_and_more_slowly)
+{
+    struct talk talk;
+    int64_t wait_ns = 1000 * MS;
+
+    talk_open(&talk, 1);
+    align(&talk);
+    exabgp_wish(talk.exabgp, 1, ROUTE_ANNOUNCE);
+    for (int i = 0; i < 4; i++) {
+        EXPECT_COMMAND(&talk, "announce route 2001:db8::53/128 next-hop self\n");
+        say(&talk, "done\n");
+        EXPECT_COMMAND(&talk, "show adj-rib out\n");
+        say(&talk, "done\n");
+        EXPECT_COMMAND(&talk, "");
+        cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + wait_ns);
+        talk.now_ns += wait_ns;
+        wait_ns *= 2;
+    }
+    cr_assert_eq(talk.events[EXABGP_EVENT_MISMATCH], 1);
+    talk_close(&talk);
+}
+
+Test(exabgp, a_refusal_is_told_and_tried_again)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    align(&talk);
+    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    say(&talk, "error\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_REFUSED], 1);
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "");
+    talk.now_ns += 1000 * MS;
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, a_lost_reply_leads_to_realignment_before_the_next_announcement)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    align(&talk);
+    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk.now_ns += 999 * MS;
+    EXPECT_COMMAND(&talk, "");
+    talk.now_ns += 1 * MS;
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_TIMEOUT], 1);
+    /* the late reply is not taken for the marker's */
+    say(&talk, "done\n");
+    cr_assert_not(exabgp_aligned(talk.exabgp));
+    EXPECT_COMMAND(&talk, "");
+    say(&talk, HEADER "done\n");
+    cr_assert(exabgp_aligned(talk.exabgp));
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
+    /* it is there, but who says with our attributes? */
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, a_withdrawal_does_not_wait_for_alignment)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
+    /* a reply of a process before us proves nothing */
+    say(&talk, "done\n");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_NOTHING);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk, "done\n" HEADER "done\n");
+    EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
+    say(&talk, "done\n");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_WITHDRAWN);
+    talk_close(&talk);
+}
+
+Test(exabgp, a_withdrawal_waits_200_ms_for_a_question_and_no_longer)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk, HEADER "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\n");
+    talk.now_ns += 100 * MS;
+    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + 100 * MS);
+    talk.now_ns += 100 * MS;
+    EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, a_long_table_is_no_timeout)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk, HEADER "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    for (int i = 0; i < 5; i++) {
+        talk.now_ns += 900 * MS;
+        say(&talk, "neighbor 10.99.0.2 ipv4 unicast 198.51.100.0/24 next-hop self\n");
+        EXPECT_COMMAND(&talk, "");
+    }
+    say(&talk, "done\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_TIMEOUT], 0);
+    cr_assert_eq(talk.last[EXABGP_EVENT_SYNCED].count, 5);
+    talk_close(&talk);
+}
+
+Test(exabgp, found_routes_are_held_then_announced_anew_and_flushed)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk,
+        HEADER "10.99.0.2       65000     0:00:05 established           1          0\ndone\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_FOUND], 1);
+    cr_assert_eq(talk.events[EXABGP_EVENT_ABSENT], 1);
+    EXPECT_COMMAND(&talk, "flush adj-rib out\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "");
+    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, sessions)
+{
+    static const char event[] =
+        "{ \"type\": \"state\", \"neighbor\": { \"address\": { \"peer\": \"10.99.0.2\" }, "
+        "\"state\": \"%s\", \"reason\": \"because\" } }\n";
+    static const char *const states[] = {"connected", "down", "connected", "up", "down"};
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    for (size_t i = 0; i < COUNT(states); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), event, states[i]);
+        say(&talk, text);
+    }
+    /* of five changes, two matter */
+    cr_assert_eq(talk.events[EXABGP_EVENT_SESSION], 2);
+    cr_assert_eq(exabgp_sessions_up(exabgp_sessions(talk.exabgp)), 0);
+    align(&talk);
+    cr_assert_eq(exabgp_sessions_up(exabgp_sessions(talk.exabgp)), 1);
+    talk_close(&talk);
+}
+
+Test(exabgp, lines_too_long_are_dropped_whole)
+{
+    static char junk[3 * EXABGP_LINE_LEN];
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    memset(junk, 'x', sizeof(junk) - 1);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk, junk);
+    say(&talk, HEADER); /* still the same line */
+    say(&talk, HEADER "done\n");
+    cr_assert(exabgp_aligned(talk.exabgp));
+    cr_assert_eq(exabgp_counters(talk.exabgp)->bad_lines, 1);
+    talk_close(&talk);
+}
+
+/* ---- properties ---- */
+
+static int64_t allowed_after_ns(const struct talk *talk, const char *next)
+{
+    if (talk->line[0] == '\0' || talk->answered) {
+        return 0;
+    }
+    if (strncmp(talk->line, "withdraw", 8) == 0) {
+        return 50 * MS;
+    }
+    if (strncmp(talk->line, "announce", 8) != 0 && strncmp(next, "withdraw", 8) == 0) {
+        return 200 * MS;
+    }
+    return 1000 * MS;
+}
+
+static void listen_for_replies(struct talk *talk, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != '\n') {
+            cr_assert_lt(talk->heard_len, sizeof(talk->heard) - 1);
+            talk->heard[talk->heard_len++] = bytes[i];
+            continue;
+        }
+        talk->heard[talk->heard_len] = '\0';
+        talk->heard_len = 0;
+        talk->answered =
+            talk->answered || strcmp(talk->heard, "done") == 0 || strcmp(talk->heard, "error") == 0;
+    }
+}
+
+static void step(struct talk *talk)
+{
+    char line[ROUTE_COMMAND_LEN], bytes[512];
+    size_t len;
+
+    while ((len = exabgp_command(talk->exabgp, talk->now_ns, line)) > 0) {
+        line[len] = '\0';
+        /* nothing is sent before what went before was answered or given up */
+        cr_assert_geq(talk->now_ns - talk->sent_ns, allowed_after_ns(talk, line),
+                      "%safter %sin %lld ms", line, talk->line,
+                      (long long)((talk->now_ns - talk->sent_ns) / MS));
+        memcpy(talk->line, line, len + 1);
+        talk->sent_ns = talk->now_ns;
+        talk->answered = false;
+        fake_write(&talk->fake, line, len);
+    }
+    fake_step(&talk->fake, talk->now_ns);
+    while ((len = fake_read(&talk->fake, bytes, 1 + fake_random(&talk->fake, sizeof(bytes) - 1))) >
+           0) {
+        listen_for_replies(talk, bytes, len);
+        exabgp_receive(talk->exabgp, bytes, len, talk->now_ns);
+    }
+    talk->now_ns += (1 + (int64_t)fake_random(&talk->fake, 200)) * MS;
+}
+
+static const struct fake_faults kinds[] = {
+    {.lose_reply = 300},
+    {.lose_command = 300},
+    {.lose_reply = 150, .lose_command = 150},
+    {.refuse = 400},
+    {.chatter = 700, .lose_reply = 100},
+    {.flap = 30, .lose_reply = 100},
+    {.freeze = 10},
+    {.freeze = 10, .lose_reply = 100, .flap = 10},
+    {.max_delay_ms = 1500},
+    {.max_delay_ms = 3000, .lose_reply = 100, .chatter = 200},
+    {.max_delay_ms = 2500,
+     .lose_reply = 200,
+     .lose_command = 50,
+     .refuse = 100,
+     .chatter = 300,
+     .flap = 20,
+     .freeze = 5},
+};
+
+/* Any interleaving of faults, wishes and restarts; once the faults end, the peer has what is
+ * wished. */
+Test(exabgp, reaches_the_wish_after_any_faults, .timeout = 300)
+{
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct talk talk;
+
+        talk_open(&talk, seed);
+        talk.fake.held[0] = talk.fake.sent[0] = fake_random(&talk.fake, 2);
+        talk.fake.faults = kinds[seed % COUNT(kinds)];
+        for (int i = 0; i < 400; i++) {
+            if (fake_random(&talk.fake, 5) == 0) {
+                exabgp_wish(talk.exabgp, fake_random(&talk.fake, 2),
+                            (enum route_wish)(1 + fake_random(&talk.fake, 2)));
+            }
+            if (fake_random(&talk.fake, 150) == 0) {
+                talk_restart(&talk); /* replies to the old one arrive at the new one */
+            }
+            step(&talk);
+        }
+        talk.fake.faults = (struct fake_faults){0};
+        talk.fake.frozen_until_ns = 0;
+        for (size_t i = 0; i < COUNT(talk.routes); i++) {
+            if (exabgp_route_status(talk.exabgp, i).wish == ROUTE_HOLD) {
+                exabgp_wish(talk.exabgp, i, ROUTE_WITHDRAW);
+            }
+        }
+        for (const int64_t end_ns = talk.now_ns + 150000 * MS; talk.now_ns < end_ns;) {
+            step(&talk);
+        }
+        for (size_t i = 0; i < COUNT(talk.routes); i++) {
+            const struct exabgp_route_status status = exabgp_route_status(talk.exabgp, i);
+
+            cr_assert_eq(talk.fake.sent[i], status.wish == ROUTE_ANNOUNCE, "seed %llu, route %zu",
+                         (unsigned long long)seed, i);
+            cr_assert_eq(status.known, status.wish == ROUTE_ANNOUNCE ? EXABGP_KNOWN_ANNOUNCED
+                                                                     : EXABGP_KNOWN_WITHDRAWN);
+        }
+        cr_assert(exabgp_aligned(talk.exabgp), "seed %llu", (unsigned long long)seed);
+        cr_assert_eq(talk.fake.bad_commands_n, 0);
+        talk_close(&talk);
+    }
+}
+
+/* The model itself must be able to fail: the same changes written at once go wrong in it. */
+Test(exabgp, the_model_has_the_ordering_fault)
+{
+    static const char batch[] = "announce route 192.0.2.53/32 next-hop self\n"
+                                "withdraw route 192.0.2.53/32\n"
+                                "announce route 192.0.2.53/32 next-hop self\n";
+    struct fake_exabgp fake;
+
+    fake_init(&fake, 1);
+    fake_write(&fake, batch, strlen(batch));
+    fake_step(&fake, 0);
+    cr_assert(fake.held[0]);
+    cr_assert_not(fake.sent[0]);
+}
+
+/* Without acknowledgements nothing is announced, loudly, and withdrawals still go out. */
+Test(exabgp, mute)
+{
+    struct talk talk;
+
+    talk_open(&talk, 3);
+    talk.fake.held[0] = talk.fake.sent[0] = true;
+    talk.fake.faults.mute = true;
+    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    exabgp_wish(talk.exabgp, 1, ROUTE_ANNOUNCE);
+    for (int i = 0; i < 1000; i++) {
+        step(&talk);
+    }
+    cr_assert_eq(talk.events[EXABGP_EVENT_NO_REPLIES], 1);
+    cr_assert_not(talk.fake.sent[0]);
+    cr_assert_eq(talk.fake.announces_n, 0);
+    talk_close(&talk);
+}
+
+/* An ExaBGP that never reads must not be written to without bound. */
+Test(exabgp, silence_slows_it_down)
+{
+    struct talk talk;
+    char line[ROUTE_COMMAND_LEN];
+    unsigned commands_n = 0;
+
+    talk_open(&talk, 3);
+    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    for (; talk.now_ns < 3600 * CLOCK_NS_PER_S; talk.now_ns += 10 * MS) {
+        commands_n += exabgp_command(talk.exabgp, talk.now_ns, line) > 0;
+    }
+    cr_assert_lt(commands_n, 300); /* an hour; the pipe holds 64 KiB */
+    cr_assert_eq(talk.events[EXABGP_EVENT_TIMEOUT], 1);
+    talk_close(&talk);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Lines as ExaBGP 4.2.21 prints them, and lines it should never print.
+ */
+#include "bgp/exabgp_line.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define STATE(state, more)                                                                         \
+    "{ \"exabgp\": \"4.0.1\", \"time\": 1700000000.1, \"host\" : \"pop\", \"pid\" : 7, \"ppid\" "  \
+    ": 1, \"counter\": 3, \"type\": \"state\", \"neighbor\": { \"address\": { \"local\": "         \
+    "\"10.99.0.1\", \"peer\": \"10.99.0.2\" }, \"asn\": { \"local\": 65001, \"peer\": 65000 } , "  \
+    "\"state\": \"" state "\"" more " } }"
+
+Test(exabgp_line, kinds)
+{
+    static const struct {
+        const char *text;
+        enum exabgp_line_kind kind;
+    } rows[] = {
+        {"done", EXABGP_LINE_DONE},
+        {"done\r", EXABGP_LINE_DONE},
+        {"error", EXABGP_LINE_ERROR},
+        {"done done", EXABGP_LINE_OTHER},
+        {"undone", EXABGP_LINE_OTHER},
+        {"Done", EXABGP_LINE_OTHER},
+        {"", EXABGP_LINE_OTHER},
+        {"exabgp 4.2.21", EXABGP_LINE_OTHER},
+        {"shutdown in progress", EXABGP_LINE_OTHER},
+        {"Peer            AS        up/down state       |     #sent     #recvd",
+         EXABGP_LINE_SUMMARY_HEADER},
+        {"10.99.0.2       65000     0:00:05 established           1          0",
+         EXABGP_LINE_SUMMARY_PEER},
+        {"10.99.0.2       65000        down active                0          0", EXABGP_LINE_OTHER},
+        {"neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self", EXABGP_LINE_RIB_ROUTE},
+        {"neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32", EXABGP_LINE_RIB_ROUTE},
+        {"neighbor 10.99.0.2 local-ip 10.99.0.1 family-allowed in-open ipv4 unicast 192.0.2.53/32",
+         EXABGP_LINE_RIB_ROUTE},
+        {"neighbor 10.99.0.2 ipv4 unicast 192.0.2.53", EXABGP_LINE_OTHER},
+        {"neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/33", EXABGP_LINE_OTHER},
+        {"neighbor 10.99.0.2 ipv4 multicast 192.0.2.53/32", EXABGP_LINE_OTHER},
+        {"neighbor nobody ipv4 unicast 192.0.2.53/32", EXABGP_LINE_OTHER},
+        {STATE("up", ""), EXABGP_LINE_SESSION},
+        {STATE("connected", ""), EXABGP_LINE_SESSION},
+        {STATE("down", ", \"reason\": \"peer reset, message (x) error(y)\""), EXABGP_LINE_SESSION},
+        {STATE("something", ""), EXABGP_LINE_EVENT},
+        {"{ \"exabgp\": \"4.0.1\", \"time\": 1.1, \"host\" : \"pop\", \"pid\" : 7, \"ppid\" : 1, "
+         "\"type\": \"notification\", \"notification\": \"shutdown\" }",
+         EXABGP_LINE_SHUTDOWN},
+        {"{ \"type\": \"keepalive\" }", EXABGP_LINE_EVENT},
+        {"{ \"type\": \"state\", \"neighbor\": { \"state\": \"up\" } }", EXABGP_LINE_BAD_EVENT},
+        {"{ \"type\": \"state\", \"neighbor\": [ ] }", EXABGP_LINE_BAD_EVENT},
+        {"{ \"type\": 3 }", EXABGP_LINE_BAD_EVENT},
+        {"{ }", EXABGP_LINE_BAD_EVENT},
+        {"{", EXABGP_LINE_BAD_EVENT},
+        {"{ \"done\"", EXABGP_LINE_BAD_EVENT},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct exabgp_line line;
+
+        exabgp_line_parse(rows[i].text, strlen(rows[i].text), &line);
+        cr_expect_eq(line.kind, rows[i].kind, "%s: %d", rows[i].text, line.kind);
+    }
+}
+
+Test(exabgp_line, contents)
+{
+    static const char route[] = "neighbor fd99::2 ipv6 unicast 2001:db8::53/128 next-hop self";
+    static const char down[] = STATE("down", ", \"reason\": \"it said \\\"no\\\"\"");
+    struct exabgp_line line;
+    char text[ADDRESS_TEXT_LEN];
+
+    exabgp_line_parse(route, strlen(route), &line);
+    cr_assert_str_eq(address_format(&line.peer, text), "fd99::2");
+    cr_assert_str_eq(prefix_format(&line.prefix, text), "2001:db8::53/128");
+
+    exabgp_line_parse(down, strlen(down), &line);
+    cr_assert_eq(line.session, EXABGP_SESSION_DOWN);
+    cr_assert_str_eq(address_format(&line.peer, text), "10.99.0.2");
+    cr_assert_str_eq(line.detail, "it said \"no\"");
+}
+
+Test(exabgp_line, bytes_are_not_strings)
+{
+    struct exabgp_line line;
+
+    exabgp_line_parse("done\0", 5, &line);
+    cr_assert_eq(line.kind, EXABGP_LINE_OTHER);
+    exabgp_line_parse("doneX", 4, &line);
+    cr_assert_eq(line.kind, EXABGP_LINE_DONE);
+    exabgp_line_parse("neighbor 10.0.0.1\0x ipv4 unicast 192.0.2.53/32", 47, &line);
+    cr_assert_eq(line.kind, EXABGP_LINE_OTHER);
+}
