@@ -42,17 +42,26 @@ def test_wrong_usage(command):
     assert done.stderr != ""
 
 
-@pytest.mark.parametrize("program, option", [("isochrone-edge", "--config"), ("isochrone-bgp", "--config")])
-def test_a_missing_configuration_is_the_worlds_fault(program, option):
-    done = run(BIN / program, option, "/nonexistent/config.yaml", "--check")
+READERS = {
+    "edge": ["isochrone-edge", "--check", "--config"],
+    "bgp": ["isochrone-bgp", "--check", "--config"],
+    "mapper": ["isochrone-mapper", "build", "--output", "/nonexistent/out.isomap", "--config"],
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_missing_configuration_is_the_worlds_fault(reader):
+    program, *options = READERS[reader]
+    done = run(BIN / program, *options, "/nonexistent/config.yaml")
     assert done.returncode == 1
-    assert "/nonexistent/config.yaml" in done.stderr
+    assert "/nonexistent/config.yaml: No such file" in done.stderr
 
 
-@pytest.mark.parametrize("program, option", [("isochrone-edge", "--config"), ("isochrone-bgp", "--config")])
-def test_a_broken_configuration_names_the_place(program, option, tmp_path):
+@pytest.mark.parametrize("reader", READERS)
+def test_a_broken_configuration_names_the_place(reader, tmp_path):
+    program, *options = READERS[reader]
     config = tmp_path / "broken.yaml"
     config.write_text("# first line\nno-such-key: 1\n")
-    done = run(BIN / program, option, config, "--check")
+    done = run(BIN / program, *options, config)
     assert done.returncode == 1
-    assert f"{config}:2:1: unknown key \"no-such-key\"" in done.stderr
+    assert f'{config}:2:1: unknown key "no-such-key"' in done.stderr
