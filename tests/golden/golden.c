@@ -205,6 +205,35 @@ static int run_table(const char *folder)
     return failed || !rows;
 }
 
+static int ask(const char *folder)
+{
+    static uint8_t query[ANSWER_QUERY_MAX], bytes[ANSWER_RESPONSE_MAX];
+    static char line[2 * ANSWER_QUERY_MAX + 2];
+    struct answer_scratch *scratch = answer_scratch_new();
+    struct world world;
+
+    world_open(&world, folder);
+    while (scratch && fgets(line, sizeof(line), stdin)) {
+        struct answer_request request = {
+            .query = query, .client = {ADDRESS_IPV4, {127, 0, 0, 1}}, .transport = ANSWER_UDP};
+        struct answer_outcome outcome;
+        size_t len;
+
+        while (sscanf(line + 2 * request.query_len, "%2hhx", &query[request.query_len]) == 1) {
+            request.query_len++;
+        }
+        len = answer(scratch, world.snapshot, &request, bytes, sizeof(bytes), &outcome);
+        for (size_t i = 0; i < len; i++) {
+            printf("%02x", bytes[i]);
+        }
+        printf("\n");
+        fflush(stdout);
+    }
+    world_close(&world);
+    answer_scratch_free(scratch);
+    return 0;
+}
+
 static int write_image(const char *path)
 {
     size_t len;
@@ -224,8 +253,11 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "--write-image")) {
         return write_image(argv[2]);
     }
+    if (argc == 3 && !strcmp(argv[1], "--ask")) {
+        return ask(argv[2]);
+    }
     if (argc != 2) {
-        fprintf(stderr, "usage: golden FOLDER | golden --write-image PATH\n");
+        fprintf(stderr, "usage: golden FOLDER | golden --ask FOLDER | golden --write-image PATH\n");
         return 2;
     }
     return run_table(argv[1]);
