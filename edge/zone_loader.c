@@ -48,22 +48,14 @@ static int loader_record(struct loader *loader, const zs_scanner_t *scanner, con
 static int loader_include(struct loader *loader, const zs_scanner_t *scanner, const char *path,
                           unsigned depth)
 {
-    char origin[NAME_TEXT_LEN];
+    const char *origin =
+        (const char *)scanner->buffer; /* the one named in the directive, or ours */
     char *included;
     int status;
 
     if (depth == 0) {
         return loader_fail(loader, scanner, path,
                            "$INCLUDE is not possible here, or nested too deep");
-    }
-    if (scanner->buffer_length) { /* the origin named in the directive, as text */
-        if (scanner->buffer_length >= sizeof(origin)) {
-            return loader_fail(loader, scanner, path, "malformed origin of $INCLUDE");
-        }
-        memcpy(origin, scanner->buffer, scanner->buffer_length);
-        origin[scanner->buffer_length] = '\0';
-    } else {
-        name_to_text(scanner->zone_origin, origin);
     }
     included = fd_resolve_path(path, scanner->include_filename);
     if (!included) {

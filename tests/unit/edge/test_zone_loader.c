@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "edge/name.h"
+#include "edge/wire.h"
+#include "edge/zone.h"
+#include "edge/zone_loader.h"
+
+#define APEX "$TTL 300\n@ IN SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+
+static struct zone *load(const char *text, struct zone_report *ret_report, struct failure *failure)
+{
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    struct zone *zone = NULL;
+
+    name_from_text("example.com.", origin);
+    failure->text[0] = '\0';
+    return zone_load_bytes("z", text, strlen(text), origin, &zone, ret_report, failure) ? NULL
+                                                                                        : zone;
+}
+
+static const struct zone_node *find(const struct zone *zone, const char *name, bool *ret_exact)
+{
+    uint8_t wire[NAME_LEN_MAX + NAME_SLACK + 1];
+    struct name_key key;
+
+    cr_assert_eq(name_from_text(name, wire), 0);
+    cr_assert_gt(name_key_parse(&key, wire, sizeof(wire)), 0);
+    return zone_find(zone, &key, ret_exact);
+}
+
+Test(zone_loader, faults_name_file_line_and_reason)
+{
+    static const struct {
+        const char *text;
+        const char *failure;
+    } rows[] = {
+        {"@ NS ns\n", "z:1: no SOA record at the zone's origin"},
+        {"", "z:1: no SOA record at the zone's origin"},
+        {"@ 300 IN SOA ns h 1 2 3 4 5\n", "z:1: no NS record at the zone's origin"},
+        {APEX "@ IN SOA ns h 2 2 3 4 5\n", "z:5: more than one SOA record"},
+        {APEX "x IN SOA ns h 2 2 3 4 5\n", "z:5: SOA record below the zone's origin"},
+        {APEX "x.example.org. A 192.0.2.1\n", "z:5: x.example.org. lies outside the zone"},
+        {APEX "com. A 192.0.2.1\n", "z:5: com. lies outside the zone"},
+        {APEX "x CNAME y\nx A 192.0.2.1\n", "z:6: other data beside a CNAME record"},
+        {APEX "x CNAME y\nx CNAME z\n", "z:6: more than one CNAME record at a name"},
+        {APEX "@ CNAME z\n", "other data beside a CNAME record"},
+        {APEX "x DNAME y\nx DNAME z\n", "z:6: more than one DNAME record at a name"},
+        {APEX "x DNAME y\na.b.x A 192.0.2.1\n", "z:6: data below a DNAME record"},
+        {APEX "x DNAME y\nx NS ns\n", "z:5: DNAME record at a delegation"},
+        {APEX "*.x NS ns\n", "z:5: NS or DNAME record at a wildcard"},
+        {APEX "*.x DNAME ns\n", "z:5: NS or DNAME record at a wildcard"},
+        {APEX "x A 192.0.2.300\n", "z:5: "},
+        {APEX "x A\n", "z:5: "},
+        {APEX "x BOGUS 1\n", "z:5: "},
+        {APEX "x CH A 192.0.2.1\n", "z:5: "},
+        {APEX "x NS \\# 1 ff\n", "z:5: "},
+        {APEX "x MX \\# 3 000a01\n", "z:5: "},
+        {APEX "x A \\# 3 010203\n", "z:5: "},
+        {APEX "x 4294967295 A 192.0.2.1\n", "z:5: TTL is over 2147483647"},
+        {APEX "$INCLUDE other\n", "z:5: $INCLUDE is not possible here"},
+        {APEX "x TXT ( \"open\"\n", "z:"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct failure failure;
+        struct zone *zone = load(rows[i].text, NULL, &failure);
+
+        cr_expect_null(zone, "loaded, not failed: %s", rows[i].failure);
+        cr_expect(strstr(failure.text, rows[i].failure), "expected \"%s\", got \"%s\"",
+                  rows[i].failure, failure.text);
+        zone_unref(zone);
+    }
+}
+
+Test(zone_loader, accepts_what_is_legal_but_rare)
+{
+    static const char *const rows[] = {
+        APEX "x CNAME y\nx NSEC y CNAME NSEC\n",
+        APEX "x TYPE65280 \\# 3 010203\n",
+        "@ 300 SOA ns.example. h 1 2 3 4 5\n@ 300 NS ns.example.\n@ 300 DNAME elsewhere.example.\n",
+        APEX "x HTTPS 1 . alpn=h2 ipv4hint=192.0.2.1\nx CAA 0 issue \"ca\"\nx TLSA 3 1 1 00\n",
+        APEX "x A \\# 4 c0000201\n",
+        APEX "* A 192.0.2.1\n*.* A 192.0.2.2\na.*.b A 192.0.2.3\n",
+        APEX "x TXT no-newline-at-the-end",
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct failure failure;
+        struct zone *zone = load(rows[i], NULL, &failure);
+
+        cr_expect_not_null(zone, "%s: %s", rows[i], failure.text);
+        zone_unref(zone);
+    }
+}
+
+Test(zone_loader, duplicates_are_dropped_and_ttls_made_equal)
+{
+    struct zone_report report;
+    struct failure failure;
+    struct zone *zone = load(APEX "x 300 A 192.0.2.9\nx 100 A 192.0.2.8\nX 300 A 192.0.2.9\n"
+                                  "x 200 A 192.0.2.7\n",
+                             &report, &failure);
+    const struct zone_rrset *rrset;
+    bool exact;
+
+    cr_assert_not_null(zone, "%s", failure.text);
+    rrset = zone_node_rrset(find(zone, "x.example.com.", &exact), WIRE_TYPE_A);
+    cr_assert_not_null(rrset);
+    cr_expect_eq(rrset->rr_n, 3);
+    cr_expect_eq(rrset->ttl, 100, "the lowest of the TTLs (RFC 2181 section 5.2)");
+    for (unsigned i = 0; i < 3; i++) {
+        cr_expect_eq(wire_get_u32(rrset->wire + 16 * i + 6), 100);
+    }
+    cr_expect_gt(report.warning_n, 0);
+    cr_expect(strstr(report.first_warning, "TTLs differ within an RRset"), "%s",
+              report.first_warning);
+    zone_unref(zone);
+}
+
+Test(zone_loader, negative_ttl_is_the_lower_of_ttl_and_minimum)
+{
+    static const struct {
+        const char *text;
+        uint32_t ttl;
+    } rows[] = {
+        {"@ 300 IN SOA ns h 1 2 3 4 50\n@ 300 NS ns\n", 50},
+        {"@ 30 IN SOA ns h 1 2 3 4 50\n@ 30 NS ns\n", 30},
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct failure failure;
+        struct zone *zone = load(rows[i].text, NULL, &failure);
+
+        cr_assert_not_null(zone, "%s", failure.text);
+        cr_expect_eq(zone->soa_negative->ttl, rows[i].ttl);
+        cr_expect_eq(wire_get_u32(zone->soa_negative->wire + 6), rows[i].ttl);
+        cr_expect_eq(zone->serial, 1);
+        zone_unref(zone);
+    }
+}
+
+Test(zone_loader, names_between_exist)
+{
+    struct failure failure;
+    struct zone *zone = load(APEX "a.b.c.d A 192.0.2.1\n*.w A 192.0.2.2\n", NULL, &failure);
+    static const struct {
+        const char *name;
+        bool exact;
+        unsigned label_n; /* of the node or closest encloser */
+    } rows[] = {
+        {"a.b.c.d.example.com.", true, 6},
+        {"b.c.d.example.com.", true, 5},
+        {"d.example.com.", true, 3},
+        {"x.c.d.example.com.", false, 4},
+        {"x.y.z.c.d.example.com.", false, 4},
+        {"x.example.com.", false, 2},
+        {"1.2.3.4.5.6.7.a.b.c.d.example.com.", false, 6},
+    };
+
+    cr_assert_not_null(zone, "%s", failure.text);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool exact;
+        const struct zone_node *node = find(zone, rows[i].name, &exact);
+
+        cr_expect_eq(exact, rows[i].exact, "%s", rows[i].name);
+        cr_expect_eq(node->label_n, rows[i].label_n, "%s: %u", rows[i].name, node->label_n);
+        cr_expect_eq(node->rrset_n != 0, node->label_n == 6 || node->label_n == 2, "%s",
+                     rows[i].name);
+    }
+    zone_unref(zone);
+}
+
+Test(zone_loader, many_names_are_all_found)
+{
+    enum { N = 5000 };
+    char *text = malloc(200 + N * 40);
+    struct failure failure;
+    struct zone *zone;
+    size_t len = (size_t)sprintf(text, "%s", APEX);
+
+    for (int i = 0; i < N; i++) {
+        len +=
+            (size_t)sprintf(text + len, "h%d.p%d A 10.0.%d.%d\n", i, i % 7, i / 250, i % 250 + 1);
+    }
+    zone = load(text, NULL, &failure);
+    cr_assert_not_null(zone, "%s", failure.text);
+    cr_expect_eq(zone->record_n, N + 3);
+    cr_expect_eq(zone->node_n, N + 7 + 2);
+    for (int i = 0; i < N; i++) {
+        char name[64];
+        bool exact;
+        const struct zone_rrset *rrset;
+
+        sprintf(name, "H%d.p%d.EXAMPLE.com.", i, i % 7);
+        rrset = zone_node_rrset(find(zone, name, &exact), WIRE_TYPE_A);
+        cr_assert(exact && rrset, "%s", name);
+        cr_assert_eq(rrset->wire[15], i % 250 + 1);
+        sprintf(name, "h%d.p%d.example.com.", i, (i + 1) % 7);
+        find(zone, name, &exact);
+        cr_assert_not(exact, "%s", name);
+    }
+    zone_unref(zone);
+    free(text);
+}
+
+static char folder[] = "/tmp/zone_loaderXXXXXX";
+
+static void put(const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int load_file(struct zone **ret_zone, struct failure *failure)
+{
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/main.zone", folder);
+    name_from_text("Example.com.", origin);
+    return zone_load_file(path, origin, ret_zone, NULL, failure);
+}
+
+static void remove_folder(void)
+{
+    char command[160];
+
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+Test(zone_loader, includes_follow_the_folder_and_keep_the_origin, .fini = remove_folder)
+{
+    struct failure failure = {{0}};
+    struct zone *zone = NULL;
+    bool exact;
+
+    cr_assert_not_null(mkdtemp(folder));
+    put("main.zone",
+        APEX "$INCLUDE part.inc\n$INCLUDE part.inc deeper.example.com.\nafter A 192.0.2.3\n");
+    put("part.inc", "in.sub A 192.0.2.2\n$ORIGIN changed.example.com.\n");
+    cr_assert_eq(load_file(&zone, &failure), 0, "%s", failure.text);
+    find(zone, "in.sub.example.com.", &exact);
+    cr_expect(exact, "relative to the origin of the including file");
+    find(zone, "in.sub.deeper.example.com.", &exact);
+    cr_expect(exact, "relative to the origin in the directive");
+    find(zone, "after.example.com.", &exact);
+    cr_expect(exact, "$ORIGIN ends with the included file");
+    zone_unref(zone);
+
+    put("part.inc", "ok A 192.0.2.2\nbad A 1.2.3\n");
+    cr_expect_lt(load_file(&zone, &failure), 0);
+    cr_expect(strstr(failure.text, "/part.inc:2: "), "%s", failure.text);
+
+    put("part.inc", "$INCLUDE part.inc\n");
+    cr_expect_lt(load_file(&zone, &failure), 0);
+    cr_expect(strstr(failure.text, "nested too deep"), "%s", failure.text);
+
+    put("main.zone", APEX "$INCLUDE missing.inc\n");
+    cr_expect_lt(load_file(&zone, &failure), 0);
+    cr_expect(strstr(failure.text, "missing.inc"), "%s", failure.text);
+}
+
+Test(zone_loader, too_large_sets_are_refused)
+{
+    enum { N = 4300 };
+    char *text = malloc(200 + N * 40);
+    struct failure failure;
+    size_t len = (size_t)sprintf(text, "%s", APEX);
+
+    for (int i = 0; i < N; i++) {
+        len += (size_t)sprintf(text + len, "x A 10.1.%d.%d\n", i / 250, i % 250 + 1);
+    }
+    cr_expect_null(load(text, NULL, &failure));
+    cr_expect(strstr(failure.text, "RRset is too large"), "%s", failure.text);
+    free(text);
+}
