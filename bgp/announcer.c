@@ -66,19 +66,21 @@ static void vip_judge(const struct announcer *announcer, size_t vip, struct poli
     policy_decide(checks, governed->checks_n, announcer->vips[vip].adopted, verdict);
 }
 
-static void wish_say(struct announcer *announcer, size_t vip, const struct policy_verdict *verdict,
-                     bool first)
+/* A withdrawal that changes nothing, as at every start with nothing to take over, is no news. */
+static void wish_say(struct announcer *announcer, size_t vip, const struct policy_verdict *verdict)
 {
+    const struct exabgp_route_status status = exabgp_route_status(announcer->exabgp, vip);
+    const bool idle = verdict->wish == ROUTE_WITHDRAW && status.known == EXABGP_KNOWN_WITHDRAWN;
+    enum log_level level = LOG_LEVEL_NOTICE;
     char name[ADDRESS_TEXT_LEN];
 
-    if (first) { /* nothing is known yet */
-        say(announcer, LOG_LEVEL_INFO, "vip %s: %s", vip_name(announcer, vip, name),
-            verdict->reason);
-        return;
+    if (idle || verdict->wish == ROUTE_HOLD) {
+        level = LOG_LEVEL_INFO;
+    } else if (verdict->wish == ROUTE_WITHDRAW) {
+        level = LOG_LEVEL_WARNING;
     }
-    say(announcer, verdict->wish == ROUTE_WITHDRAW ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE,
-        "vip %s: %s: %s", vip_name(announcer, vip, name), route_wish_name(verdict->wish),
-        verdict->reason);
+    say(announcer, level, "vip %s: %s: %s", vip_name(announcer, vip, name),
+        route_wish_name(verdict->wish), verdict->reason);
 }
 
 static void vip_decide(struct announcer *announcer, size_t vip, bool first)
@@ -91,7 +93,7 @@ static void vip_decide(struct announcer *announcer, size_t vip, bool first)
     if (first || verdict.wish != state->verdict.wish) {
         state->wish_since_ns = announcer->now_ns;
         memcpy(state->wish_reason, verdict.reason, sizeof(state->wish_reason));
-        wish_say(announcer, vip, &verdict, first);
+        wish_say(announcer, vip, &verdict);
     } else if (verdict.degraded != state->verdict.degraded) {
         say(announcer, verdict.degraded ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "vip %s: %s: %s",
             vip_name(announcer, vip, name), verdict.degraded ? "degraded" : "no longer degraded",
