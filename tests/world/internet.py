@@ -12,7 +12,7 @@ over the places of the two countries, and how much an AS, a prefix and an access
   place to place  fibre(d) + (pair figure - fibre(typical distance) - ACCESS) x how much of the detour depends on distance:
                   much of it inside a country, little of it between countries (India to Dubai goes where it goes)
   AS x PoP        x exp(N(0, 0.15)), one draw per (AS, country, PoP)
-  prefix x PoP    x exp(N(0, 0.04)), one draw per (announced network, PoP)
+  prefix x PoP    x exp(N(0, 0.04)), one draw per (announced network, PoP); never faster than light in fibre
   access          + lognormal(1.8, 0.5) ms, one draw per block: the same to all PoPs
 """
 
@@ -22,7 +22,8 @@ import math
 import random
 import statistics
 
-FIBRE_MS_PER_KM = 2 / 200 * 1.4
+LIGHT_MS_PER_KM = 2 / 200   # in fibre, there and back, as the crow flies
+FIBRE_MS_PER_KM = LIGHT_MS_PER_KM * 1.4
 ACCESS_MS = 6.0        # what an Atlas probe's own line adds to a published mean: the median of our access draw
 PAIR_COUNT_MIN = 30    # pairs seen less often hang on one host, often a misplaced one
 PAIR_SAMPLE = 24
@@ -101,7 +102,7 @@ class Internet:
         return km, mean
 
     def base(self, place):
-        """RTT in ms from a place to every PoP, without AS, prefix and access."""
+        """For every PoP: RTT in ms from a place without AS, prefix and access, and the least there can be."""
         found = self.bases.get(place)
         if found is None:
             country, latitude, longitude, _ = place
@@ -111,7 +112,7 @@ class Internet:
                 km = distance_km(latitude, longitude, pop.latitude, pop.longitude)
                 own = LOCAL_KM if country == pop.country else REMOTE_KM
                 share = min(1.3, max(0.15, (km + own) / (typical + own)))
-                found.append(FIBRE_MS_PER_KM * km + excess * share)
+                found.append((FIBRE_MS_PER_KM * km + excess * share, LIGHT_MS_PER_KM * km))
             self.bases[place] = found
         return found
 
@@ -126,8 +127,8 @@ class Internet:
 
     def truth(self, place, asn, prefix_draw, access_ms):
         """True RTT in ms to every PoP. `prefix_draw` is a fresh generator seeded by the announced network."""
-        return [base * path * math.exp(prefix_draw.gauss(0, 0.04)) + access_ms
-                for base, path in zip(self.base(place), self.path(asn, place[0]))]
+        return [max(base * path * math.exp(prefix_draw.gauss(0, 0.04)), least) + access_ms
+                for (base, least), path in zip(self.base(place), self.path(asn, place[0]))]
 
 
 def _read_pairs(path):

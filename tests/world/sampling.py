@@ -86,8 +86,10 @@ def _blocks_of_range(geography, origins, family, index, room, held, draw):
     chosen = []
     for number in sorted(draw.sample(range(room), min(room, 1 + draw.randrange(5)))):
         key = first + number * size
-        place = geography.place_of(key)
-        if place:
+        at = geography.index(key)
+        place = geography.place(geography.pointers[at]) if at >= 0 else None
+        # A block that the database spreads over several places has no one true RTT; the large world has some.
+        if place and geography.lengths[at] <= BLOCK[family]:
             chosen.append(Block(family, key, place, origins.asns[index], origins.starts[index], held))
     return chosen
 
