@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * edge.yaml as a value: what the operator wrote, checked in form but not yet against the world
+ * (files are opened and names resolved by the loader). Immutable, owned by whoever loaded it, freed
+ * whole.
+ */
+#ifndef EDGE_CONFIG_H
+#define EDGE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/failure.h"
+
+#define CONFIG_NAME_SIZE 64 /* identity, version, pop: with the NUL */
+#define CONFIG_WORKERS_MAX 256
+#define CONFIG_LISTEN_MAX 64
+#define CONFIG_FILE_MAX (16u << 20)
+#define CONFIG_CONTROL_DEFAULT "/run/isochrone/edge.sock"
+
+struct config_zone {
+    const char *origin;  /* as written */
+    const uint8_t *name; /* the origin in wire form, lower case */
+    const char *file;    /* resolved */
+    const char *place;   /* "FILE:LINE:COL" of the entry, for messages */
+};
+
+struct config_tcp {
+    uint32_t connections;            /* all workers together */
+    uint32_t connections_per_client; /* an IPv4 address or an IPv6 /56 */
+    int64_t idle_ns;                 /* without a complete query or progress in sending */
+};
+
+struct config {
+    const char *path;
+    char identity[CONFIG_NAME_SIZE]; /* empty: no NSID */
+    char version[CONFIG_NAME_SIZE];  /* empty: version.bind is refused */
+    char pop[CONFIG_NAME_SIZE];      /* empty: not said */
+    const struct endpoint *listen;
+    size_t listen_n;  /* at least 1 */
+    unsigned workers; /* 0: one per CPU we may run on */
+    const struct config_zone *zones;
+    size_t zone_n;
+    const char *map;      /* NULL: none; so for the next ones */
+    const char *services; /* file or folder */
+    const char *const *states;
+    size_t state_n;
+    const char *control;
+    bool control_given; /* false: `control` is the default path and may be missing */
+    bool metrics_on;
+    struct endpoint metrics;
+    const char *state_dir;
+    const char *user;
+    struct config_tcp tcp;
+    uint8_t digest[32];   /* SHA-256 of the file */
+    const uint8_t *bytes; /* the file itself: what is read again when a later version is wrong */
+    size_t bytes_len;
+};
+
+/* -EINVAL with "FILE:LINE:COL: reason" for a file that is wrong, -errno of the file system
+ * otherwise. */
+int config_load(const char *path, struct config **ret_config, struct failure *failure);
+
+/* The same for bytes in memory; relative paths in it are relative to the folder of `path`. */
+int config_load_bytes(const char *path, const uint8_t *bytes, size_t len,
+                      struct config **ret_config, struct failure *failure);
+
+void config_free(struct config *config); /* NULL is allowed */
+
+/* What a reload cannot change, because it is bound before privileges are dropped: a static text
+ * naming the first such key that differs, or NULL. */
+const char *config_needs_restart(const struct config *running, const struct config *wanted);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The control socket: one line of JSON in, one line of JSON out, over a Unix stream socket that
+ * only its owner and group may open. Nothing blocks: a client that sends or reads slowly only fills
+ * its own bounded buffers and is closed after CONTROL_IDLE_S. One thread; the handler runs on it.
+ *
+ *   request  {"verb": "pop", "arguments": ["fra", "drain"], "options": {"for": "2h"}}
+ *   reply    {"ok": true, "text": "for people", "data": {"for": "programs"}}
+ *            {"ok": false, "errors": ["reason", ...], ...}
+ */
+#ifndef EDGE_CONTROL_H
+#define EDGE_CONTROL_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/failure.h"
+
+#define CONTROL_REQUEST_MAX 65536u
+#define CONTROL_CLIENTS_MAX 32
+#define CONTROL_IDLE_S 10
+
+struct control;
+
+/* Returns a new reference to the reply; NULL is answered as "out of memory". */
+typedef json_t *(*control_handler)(void *context, const json_t *request);
+
+/* A stale socket file is replaced; one that somebody still listens on is an error (-EADDRINUSE). */
+int control_open(const char *path, control_handler handler, void *context,
+                 struct control **ret_control, struct failure *failure);
+
+/* Gives the socket file to the user the program will run as. */
+int control_chown(struct control *control, uid_t uid, gid_t gid);
+
+/* To be watched for input; then call control_run(). */
+int control_fd(const struct control *control);
+void control_run(struct control *control, int64_t now_ns);
+
+/* Closes slow clients: once a second. */
+void control_tidy(struct control *control, int64_t now_ns);
+
+void control_close(struct control *control); /* removes the file; NULL is allowed */
+
+/* {"ok": false, "errors": [...]} */
+json_t *control_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

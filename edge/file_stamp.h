@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Whether a file is still the one that was read: by device, inode, size and time where these can be
+ * trusted, by SHA-256 of the content where the file is so young that it may have changed within the
+ * resolution of its time.
+ */
+#ifndef EDGE_FILE_STAMP_H
+#define EDGE_FILE_STAMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/failure.h"
+
+#define FILE_STAMP_MAX ((size_t)4 << 30) /* longest file that is read */
+
+struct file_stamp {
+    bool taken;
+    bool includes; /* the content has $INCLUDE: other files count too, so it is never unchanged */
+    dev_t device;
+    ino_t inode;
+    uint64_t size;
+    int64_t changed_ns; /* modification time */
+    int64_t taken_ns;   /* wall clock */
+    uint8_t digest[32];
+};
+
+/* Reads the file. Take it before the file is parsed: a change in between is then seen next time. */
+int file_stamp_take(const char *path, struct file_stamp *ret_stamp, struct failure *failure);
+
+/* The file has the content the stamp was taken of. False in doubt, and when it cannot be read. */
+bool file_stamp_holds(const char *path, const struct file_stamp *stamp);
+
+#endif
