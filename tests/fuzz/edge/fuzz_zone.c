@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A master file. What loads must be found again, name by name, and be answered with well-formed
+ * messages.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/answer.h"
+#include "edge/name.h"
+#include "edge/services.h"
+#include "edge/snapshot.h"
+#include "edge/state_set.h"
+#include "edge/wire.h"
+#include "edge/zone.h"
+#include "edge/zone_loader.h"
+#include "edge/zone_set.h"
+#include "message.h"
+
+#define NODES_MAX 200 /* names asked for, so that a run stays short */
+
+static void need(bool condition, const char *what)
+{
+    if (!condition) {
+        fprintf(stderr, "broken promise: %s\n", what);
+        abort();
+    }
+}
+
+static void ask(struct answer_scratch *scratch, const struct snapshot *snapshot,
+                const uint8_t *name, size_t name_len, uint16_t type)
+{
+    static uint8_t response[ANSWER_RESPONSE_MAX];
+    static struct message message;
+    uint8_t query[WIRE_HEADER_LEN + NAME_LEN_MAX + 4] = {0, 1, 0, 0, 0, 1};
+    struct answer_request request = {.query = query, .client = {ADDRESS_IPV4, {127, 0, 0, 1}}};
+    struct answer_outcome outcome;
+    size_t len;
+
+    memcpy(query + WIRE_HEADER_LEN, name, name_len);
+    wire_put_u16(query + WIRE_HEADER_LEN + name_len, type);
+    wire_put_u16(query + WIRE_HEADER_LEN + name_len + 2, WIRE_CLASS_IN);
+    request.query_len = WIRE_HEADER_LEN + name_len + 4;
+    for (int transport = 0; transport < 2; transport++) {
+        const char *wrong;
+
+        request.transport = transport ? ANSWER_TCP : ANSWER_UDP;
+        len = answer(scratch, snapshot, &request, response, sizeof(response), &outcome);
+        need(len >= WIRE_HEADER_LEN && (transport || len <= 512), "size");
+        need(outcome.kind != ANSWER_SERVFAIL && outcome.kind != ANSWER_REFUSED, "a zone we have");
+        wrong = message_parse(response, len, &message);
+        need(!wrong || strstr(wrong, "for this test"), wrong ? wrong : "");
+    }
+}
+
+static void ask_all(const struct zone *zone, const struct snapshot *snapshot)
+{
+    struct answer_scratch *scratch = answer_scratch_new();
+
+    for (uint32_t i = 0; i < zone->node_n && i < NODES_MAX; i++) {
+        const struct zone_node *node = &zone->nodes[i];
+        uint8_t below[NAME_LEN_MAX + 2] = {1, 'x'};
+        struct name_key key;
+        bool exact;
+
+        need(name_key_parse(&key, node->name, node->name_len) == node->name_len, "a name");
+        need(zone_find(zone, &key, &exact) == node && exact, "it is found");
+        for (unsigned k = 0; k < node->rrset_n; k++) {
+            ask(scratch, snapshot, node->name, node->name_len, node->rrsets[k].type);
+        }
+        ask(scratch, snapshot, node->name, node->name_len, WIRE_TYPE_ANY);
+        ask(scratch, snapshot, node->name, node->name_len, WIRE_TYPE_A);
+        if (node->name_len + 2u <= NAME_LEN_MAX) {
+            memcpy(below + 2, node->name, node->name_len);
+            ask(scratch, snapshot, below, node->name_len + 2u, WIRE_TYPE_AAAA);
+        }
+    }
+    answer_scratch_free(scratch);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    static const struct snapshot_info info = {.identity = ""};
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    struct failure failure = {{0}};
+    struct zone_report report;
+    struct zone *zone = NULL;
+    int status;
+
+    name_from_text("example.com.", origin);
+    status = zone_load_bytes("zone", (const char *)bytes, len, origin, &zone, &report, &failure);
+    need(status == 0 || (status < 0 && failure.text[0]), "a failure has a reason");
+    if (status == 0) {
+        struct zone_set *zones = zone_set_new();
+        struct services *services = services_empty();
+        struct state_set *states = state_set_new(0);
+        struct snapshot *snapshot;
+
+        need(zone_set_add(zones, origin, zone) == 0 && zone_set_finish(zones) == 0, "zone set");
+        snapshot = snapshot_new(zones, services, NULL, states, &info);
+        ask_all(zone, snapshot);
+        snapshot_free(snapshot);
+        state_set_unref(states);
+        services_unref(services);
+        zone_set_unref(zones);
+        zone_unref(zone);
+    }
+    return 0;
+}
