@@ -221,7 +221,7 @@ class Isochrone(Server):
             config += "map: map.isomap\nservices: services.yaml\n"
             addresses = "".join(f'      p{i}: ["{data.pop_v4(i)}", "{data.pop_v6(i)}"]\n' for i in pops)
             (work / "services.yaml").write_text(
-                f"services:\n  web:\n    map: web\n    ttl: {data.GEO_TTL}\n    pops:\n{addresses}"
+                f"services:\n  web:\n    map: web\n    ttl: {data.GEO_TTL}\n    on_empty: nodata\n    pops:\n{addresses}"
                 f"names:\n  {data.GEO_NAME}.: web\n")
         else:
             config += f"  - {{origin: {data.STATIC_ORIGIN}., file: {directory}/static.zone}}\n"
