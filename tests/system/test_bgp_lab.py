@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""isochrone-bgp under real ExaBGP, with BIRD as the router, in network namespaces."""
+import os
+import pathlib
+import signal
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin")).resolve()
+RESPONDER = ROOT / "tests/lab/responder.py"
+sys.path.insert(0, str(ROOT / "deploy/lab"))
+import lab as viplab  # noqa: E402  pylint: disable=wrong-import-position
+from lab import VIP4, VIP6  # noqa: E402  pylint: disable=wrong-import-position
+
+pytestmark = pytest.mark.skipif(viplab.why_not() is not None, reason=f"SKIP: no lab: {viplab.why_not()}")
+
+
+def start_responder(lab, name, vip):
+    lab.start(name, lab.pop, ["/usr/bin/python3", RESPONDER, vip.split("/")[0], lab.folder / f"{name}.mood"])
+
+
+@pytest.fixture(name="lab")
+def lab_fixture(tmp_path):
+    lab = viplab.Lab(tmp_path / "lab")
+    try:
+        lab.make()
+        lab.start_bird()
+        start_responder(lab, "answers4", VIP4)
+        start_responder(lab, "answers6", VIP6)
+        begin = time.time()
+        lab.start_exabgp(BIN / "isochrone-bgp")
+        lab.wait_change(VIP4, "added", begin)
+        lab.wait_change(VIP6, "added", begin)
+        yield lab
+    except Exception:
+        for name in ("exabgp", "bird"):
+            print(f"---- {name}.log\n{lab.log(name)[-6000:]}")
+        raise
+    finally:
+        for name in ("answers4", "answers6"):
+            (lab.folder / f"{name}.mood").unlink(missing_ok=True)
+        lab.down()
+        for namespace in (lab.pop, lab.router):
+            assert namespace not in viplab.run("ip", "netns", "list")
+        assert not lab.folder.exists()
+
+
+def told(lab, *words):
+    """All words stand in one line of ExaBGP's log, which holds isochrone-bgp's."""
+    return any(all(word in line for word in words) for line in lab.log("exabgp").splitlines())
+
+
+def report(name, seconds):
+    print(f"{name}: {seconds * 1000:.0f} ms")
+
+
+def test_death_and_return_of_what_answers(lab):
+    assert lab.routed(VIP4) and lab.routed(VIP6)
+    route = lab.birdc("show", "route", "all", VIP4)
+    assert "BGP.med: 100" in route and "(65001,53)" in route and "BGP.as_path: 65001" in route
+
+    gone = lab.wait_change(VIP4, "removed", lab.kill("answers4"))
+    report("SIGKILL -> withdrawn", gone)
+    assert gone < 1.0
+    assert not lab.routed(VIP4)
+    assert lab.routed(VIP6), "the families are judged apart"
+    assert told(lab, "check answers4: down after 2 failures", "nobody listens")
+    assert told(lab, f"vip {VIP4}: withdraw: hard check answers4 down")
+
+    begin = time.time()
+    start_responder(lab, "answers4", VIP4)
+    report("start -> announced", lab.wait_change(VIP4, "added", begin))
+    assert lab.routed(VIP4)
+
+    gone = lab.wait_change(VIP6, "removed", lab.kill("answers6"))
+    report("SIGKILL -> withdrawn, IPv6", gone)
+    assert gone < 1.0 and lab.routed(VIP4)
+    assert lab.alive("answers4")
+
+
+@pytest.mark.parametrize("mood, evidence", [("servfail", "SERVFAIL"), ("silent", "no answer in 500 ms"),
+                                            ("wrong-id", "no answer in 500 ms"),
+                                            ("wrong-question", "no answer in 500 ms"),
+                                            ("late", "no answer in 500 ms")])
+def test_answers_that_are_none(lab, mood, evidence):
+    begin = time.time()
+    (lab.folder / "answers4.mood").write_text(mood)
+    report(mood, lab.wait_change(VIP4, "removed", begin))
+    assert told(lab, "check answers4: down", evidence)
+    (lab.folder / "answers4.mood").unlink()
+    lab.wait_change(VIP4, "added", time.time() - 0.1)
+
+
+def test_a_vip_that_left_the_host(lab):
+    begin = time.time()
+    lab.vip("del", VIP4)
+    lab.wait_change(VIP4, "removed", begin)
+    assert told(lab, "check answers4: down", "192.0.2.53 is not an address of this host") or \
+        told(lab, "check answers4: down", "unreachable")
+
+
+def test_a_killed_process_is_replaced_and_the_route_stays(lab):
+    before = lab.helper()
+    os.kill(before, signal.SIGKILL)
+    after = viplab.wait_for(lambda: lab.helper() not in (0, before) and lab.helper(), 5, "a new isochrone-bgp")
+    assert after != before
+    viplab.wait_for(lambda: told(lab, f"vip {VIP4}: found announced in ExaBGP"), 5, "taking over")
+    viplab.wait_for(lambda: told(lab, f"vip {VIP4}: announce: all 1 hard checks up"), 5, "a decision")
+    viplab.wait_for(lambda: lab.ask({"verb": "vip status"})["data"]["vips"][0]["state"] == "announced", 10, "status")
+    assert [verb for _, verb in lab.route_changes(VIP4)].count("removed") == 0
+    assert lab.routed(VIP4)
+
+
+def test_killed_together_with_what_it_watches(lab):
+    """The successor withdraws on its first look, without waiting for `fall`."""
+    begin = lab.kill("answers4")
+    os.kill(lab.helper(), signal.SIGKILL)
+    gone = lab.wait_change(VIP4, "removed", begin)
+    report("both SIGKILLed -> withdrawn", gone)
+    assert gone < 2.0
+    viplab.wait_for(lambda: told(lab, "taken over, and hard check answers4 fails at once") or
+                    told(lab, "check answers4: down"), 5, "a reason")
+
+
+def test_death_of_exabgp_takes_routes_and_process_along(lab):
+    helper = lab.helper()
+    started = viplab.process_started(helper)
+    begin = lab.kill("exabgp")
+    report("ExaBGP SIGKILLed -> route gone", lab.wait_change(VIP4, "removed", begin))
+    viplab.wait_for(lambda: viplab.process_started(helper) != started, 2, "the end of isochrone-bgp")
+    assert not (lab.folder / "bgp.sock").exists()
+    assert not lab.helper()
+
+
+def test_sighup_starts_anew_in_the_same_process(lab):
+    helper = lab.helper()
+    config = lab.folder / "bgp.yaml"
+    good = config.read_text()
+    config.write_text(good + "nonsense: 1\n")
+    os.kill(helper, signal.SIGHUP)
+    viplab.wait_for(lambda: told(lab, "reload: nothing changed", "bgp.yaml:", "nonsense"), 5, "a refusal")
+    config.write_text(good.replace("med: 100", "med: 200"))
+    begin = time.time()
+    os.kill(helper, signal.SIGHUP)
+    viplab.wait_for(
+        lambda: "BGP.med: 200" in lab.birdc("show", "route", "all", VIP4), 10, "the new MED")
+    assert lab.helper() == helper
+    assert [verb for _, verb in lab.route_changes(VIP4)].count("removed") == 0
+
+
+def test_session_flap(lab):
+    begin = time.time()
+    lab.birdc("restart", "pop4")
+    lab.wait_change(VIP4, "removed", begin)
+    report("session flap -> route back", lab.wait_change(VIP4, "added", begin))
+    viplab.wait_for(lambda: told(lab, "session 10.99.0.2: down") and told(lab, "session 10.99.0.2: up"), 5, "events")
+
+
+def test_status_and_why(lab):
+    status = viplab.wait_for(lambda: (reply := lab.ask({"verb": "vip status"})) and
+                             all(vip["state"] == "announced" for vip in reply["data"]["vips"]) and reply, 5, "status")
+    assert status["ok"] is True
+    assert "192.0.2.53/32" in status["text"] and "announced" in status["text"]
+    assert {session["peer"]: session["state"] for session in status["data"]["sessions"]} == \
+        {"10.99.0.2": "up", "fd99::2": "up"}
+    assert status["data"]["vips"][0]["holders"] == 1
+    assert status["data"]["exabgp"]["timeouts"] == 0 and status["data"]["exabgp"]["mismatches"] == 0
+    lab.wait_change(VIP4, "removed", lab.kill("answers4"))
+    why = lab.ask({"verb": "vip why", "vip": "192.0.2.53"})
+    assert why["data"]["vip"]["state"] in ("withdrawn", "withdrawing")
+    assert "hard check answers4 down" in why["text"]
+    assert why["data"]["checks"][0]["evidence"] == "nobody listens (port unreachable)"
+    assert lab.ask({"verb": "vip why", "vip": "198.51.100.1"}) == \
+        {"ok": False, "errors": ["198.51.100.1 is no VIP of this host"]}
+    assert lab.ask({"verb": "vip", "arguments": ["drain", "192.0.2.53"]})["ok"] is False
+
+
+def test_many_flaps_end_right(lab):
+    """The change that ExaBGP may send in the wrong order if it is given two at once."""
+    for _ in range(8):
+        (lab.folder / "answers4.mood").write_text("servfail")
+        lab.wait_change(VIP4, "removed", time.time() - 0.05)
+        (lab.folder / "answers4.mood").unlink()
+        lab.wait_change(VIP4, "added", time.time() - 0.05)
+    time.sleep(0.5)
+    assert lab.routed(VIP4)
+    assert lab.ask({"verb": "vip status"})["data"]["exabgp"]["mismatches"] == 0
