@@ -221,7 +221,7 @@ static int control_handle(const struct control *control, struct control_client *
     }
     line_len = (size_t)(end - client->in);
     reply = control_answer(control, client->in, line_len);
-    text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+    text = reply ? json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(reply);
     if (!text) {
         return -ENOMEM;

@@ -138,76 +138,74 @@ static const char *explain_fate(const struct explanation *explanation, uint8_t p
     return "next in line";
 }
 
-static void explain_rtt(const struct explanation *explanation, uint8_t pop, json_t *object)
+static json_t *explain_candidate_object(const struct explanation *explanation, uint8_t pop,
+                                        uint8_t state, const struct states_entry *const *by,
+                                        size_t by_n)
 {
     const struct map_estimate *estimate = explain_estimate(explanation, pop);
+    char text[POP_STATE_TEXT_LEN];
+    json_t *list = json_array();
 
-    if (!estimate) {
-        fputs("         -              ", explanation->out);
-        json_object_set_new(object, "rtt_ms", json_null());
-        return;
+    for (size_t i = 0; i < by_n; i++) {
+        json_array_append_new(list, status_entry(by[i]));
     }
-    fprintf(explanation->out, "%7.1f ms  %-9s", (double)estimate->rtt_ticks / 10,
-            explain_source_name(estimate->source));
-    if (estimate->samples) {
-        fprintf(explanation->out, " n=%-6" PRIu32, (uint32_t)estimate->samples);
-    } else {
-        fputs("         ", explanation->out);
-    }
-    json_object_set_new(object, "rtt_ms", json_real((double)estimate->rtt_ticks / 10));
-    json_object_set_new(object, "samples", json_integer(estimate->samples));
-    json_object_set_new(object, "estimate", json_string(explain_source_name(estimate->source)));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:s?}", "pop",
+                     image_pop(explanation->snapshot->image, pop)->name, "fate",
+                     explain_fate(explanation, pop, state), "state", pop_state_format(state, text),
+                     "by", list, "rtt_ms",
+                     estimate ? json_real((double)estimate->rtt_ticks / 10) : json_null(),
+                     "samples", (json_int_t)(estimate ? estimate->samples : 0), "estimate",
+                     estimate ? explain_source_name(estimate->source) : NULL);
 }
 
-/* Who set the state, and what that overrides. */
-static void explain_state(const struct explanation *explanation, const char *pop, uint8_t state,
-                          json_t *object)
+static void explain_candidate_text(const struct explanation *explanation, uint8_t pop,
+                                   uint8_t state, const struct states_entry *const *by, size_t by_n)
 {
-    const struct states_entry *found[EXPLAIN_OVERRIDES];
-    char text[POP_STATE_TEXT_LEN];
-    json_t *by = json_array();
-    size_t n = 0;
+    const struct map_estimate *estimate = explain_estimate(explanation, pop);
+    FILE *out = explanation->out;
 
-    json_object_set_new(object, "state", json_string(pop_state_format(state, text)));
-    if (state != MAP_STATE_ABSENT) {
-        n = states_find(explanation->publisher->states, pop, explanation->trace->service->name,
-                        explanation->now_s, found, EXPLAIN_OVERRIDES);
+    fprintf(out, "  %-10s ", image_pop(explanation->snapshot->image, pop)->name);
+    if (estimate) {
+        fprintf(out, "%7.1f ms  %-9s", (double)estimate->rtt_ticks / 10,
+                explain_source_name(estimate->source));
+    } else {
+        fprintf(out, "%7s     %-9s", "-", "");
     }
-    for (size_t i = 0; i < n; i++) {
+    if (estimate && estimate->samples) {
+        fprintf(out, " n=%-7" PRIu32, (uint32_t)estimate->samples);
+    } else {
+        fprintf(out, " %-9s", "");
+    }
+    fprintf(out, " %s", explain_fate(explanation, pop, state));
+    for (size_t i = 0; i < by_n; i++) {
         char said[POP_STATE_TEXT_LEN];
 
-        fprintf(explanation->out, i ? "; overrides %s, " : " (%s, ",
-                pop_state_format(found[i]->state, said));
-        status_write_origin(explanation->out, found[i]);
-        json_array_append_new(by, status_entry(found[i]));
+        bool obvious = i == 0 && by[i]->state > MAP_STATE_SHED_MAX; /* the fate says it */
+
+        fprintf(out, "%s%s%s", i ? "; overrides " : " (",
+                obvious ? "" : pop_state_format(by[i]->state, said), obvious ? "" : ", ");
+        status_write_origin(out, by[i]);
     }
-    fputs(n ? ")" : "", explanation->out);
-    json_object_set_new(object, "by", by);
+    fputs(by_n ? ")\n" : "\n", out);
 }
 
 static json_t *explain_candidate(const struct explanation *explanation, uint8_t pop, bool shown)
 {
     const struct answer_trace *trace = explanation->trace;
-    const char *name = image_pop(explanation->snapshot->image, pop)->name;
+    const struct states_entry *by[EXPLAIN_OVERRIDES];
     uint8_t state =
         explanation->snapshot->states->tables[trace->service->index].states[trace->family][pop];
-    const char *fate = explain_fate(explanation, pop, state);
-    json_t *object = json_pack("{s:s, s:s}", "pop", name, "fate", fate);
-    struct explanation quiet = *explanation;
-    FILE *nowhere = shown ? NULL : fopen("/dev/null", "w");
+    size_t by_n = 0;
 
-    if (nowhere) {
-        quiet.out = nowhere;
+    if (state != MAP_STATE_ABSENT) {
+        by_n = states_find(explanation->publisher->states,
+                           image_pop(explanation->snapshot->image, pop)->name, trace->service->name,
+                           explanation->now_s, by, EXPLAIN_OVERRIDES);
     }
-    fprintf(quiet.out, "  %-12s ", name);
-    explain_rtt(&quiet, pop, object);
-    fprintf(quiet.out, " %s", fate);
-    explain_state(&quiet, name, state, object);
-    fputs("\n", quiet.out);
-    if (nowhere) {
-        fclose(nowhere);
+    if (shown) {
+        explain_candidate_text(explanation, pop, state, by, by_n);
     }
-    return object;
+    return explain_candidate_object(explanation, pop, state, by, by_n);
 }
 
 /* Everybody in the order selection asks them: the record, then the map's tail. */
@@ -220,21 +218,20 @@ static void explain_candidates(const struct explanation *explanation)
     bool seen[MAP_STATES] = {false};
     json_t *list = json_array();
     unsigned next = 0;
+    unsigned picked = 0;
 
     for (unsigned i = 0; i < MAP_RECORD_POPS + map->tail_n; i++) {
         uint8_t pop = map_candidate(trace->verdict.record.pops, map->tail, i);
-        bool shown;
 
         if (pop >= image_pop_count(explanation->snapshot->image) || seen[pop]) {
             continue;
         }
         seen[pop] = true;
-        shown = explain_is_picked(&trace->picks, pop) || next < EXPLAIN_NEXT_SHOWN;
-        json_array_append_new(list, explain_candidate(explanation, pop, shown));
-        if (!explain_is_picked(&trace->picks, pop) && states[pop] <= MAP_STATE_SHED_MAX &&
-            explain_is_picked(&trace->picks, trace->picks.pop[0])) {
-            next++;
-        }
+        /* people want the chosen, those passed over, and who would be next */
+        json_array_append_new(list, explain_candidate(explanation, pop, next < EXPLAIN_NEXT_SHOWN));
+        picked += explain_is_picked(&trace->picks, pop);
+        next += picked > 0 && picked == trace->picks.count && states[pop] != MAP_STATE_ABSENT &&
+                !explain_is_picked(&trace->picks, pop);
     }
     json_object_set_new(explanation->data, "candidates", list);
 }
@@ -261,10 +258,10 @@ static void explain_ttl(const struct explanation *explanation)
 static void explain_rule(const struct explanation *explanation)
 {
     static const char *const rules[] = {
-        [MAP_BASIS_ECS] = "the client subnet of the query",
-        [MAP_BASIS_RESOLVER] = "the resolver's address, as the best for the users behind it",
-        [MAP_BASIS_SOURCE] = "the sender's own address, as a client",
-        [MAP_BASIS_DEFAULT] = "nothing the map knows: its default order",
+        [MAP_BASIS_ECS] = "for the client subnet of the query",
+        [MAP_BASIS_RESOLVER] = "for the resolver's address, as the best for the users behind it",
+        [MAP_BASIS_SOURCE] = "for the sender's own address, as a client",
+        [MAP_BASIS_DEFAULT] = "the map's default order, since it knows nothing better",
     };
     const struct answer_trace *trace = explanation->trace;
     const struct map_verdict *verdict = &trace->verdict;
@@ -278,7 +275,7 @@ static void explain_rule(const struct explanation *explanation)
     fprintf(explanation->out, "service   %s, map %s, %" PRIu32 " PoP%s per answer\n",
             trace->service->name, trace->service->map_entry->name, trace->service->pops_per_answer,
             trace->service->pops_per_answer == 1 ? "" : "s");
-    fprintf(explanation->out, "rule      %s by %s%s; block %s, shed class %u\n",
+    fprintf(explanation->out, "rule      %s: %s%s; block %s, shed class %u\n",
             explain_source(explanation), rules[verdict->basis & 3u],
             verdict->special ? " (the client subnet is special-purpose)" : "", text,
             verdict->record.shed_class);
@@ -364,7 +361,6 @@ static void explain_headline(const struct explanation *explanation, const char *
     } else {
         fputs("scope     none: the query has no client subnet\n", explanation->out);
     }
-    fputs("path      userspace\n", explanation->out);
     json_object_update_new(
         explanation->data,
         json_pack("{s:s, s:s, s:b, s:o, s:o, s:s}", "outcome", answer_kind_name(outcome->kind),
@@ -426,6 +422,7 @@ static int explain_run(struct explanation *explanation, const uint8_t *query, si
         if (trace.geo) {
             explain_decision(explanation);
         }
+        fputs("path      userspace\n", explanation->out);
         explanation->trace = NULL;
     }
     free(response);

@@ -158,7 +158,7 @@ static int print_reply(const json_t *reply, bool as_json)
     print_lines(stderr, json_object_get(reply, "errors"), "");
     if (as_json || (!text && data)) {
         if (data) {
-            json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+            json_dumpf(data, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
             fputs("\n", stdout);
         }
     } else if (text) {

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -134,6 +135,19 @@ static int server_open_control(struct server *server, const struct config *confi
     return code;
 }
 
+/* Its parent must be there: a typing error shall not grow a tree. */
+static int server_make_state_dir(const char *path, const struct privileges_user *user,
+                                 struct failure *failure)
+{
+    if (mkdir(path, 0750) < 0) {
+        return errno == EEXIST ? 0 : failure_set(failure, -errno, "%s: %s", path, strerror(errno));
+    }
+    if (user && geteuid() == 0 && chown(path, user->uid, user->gid) < 0) {
+        return failure_set(failure, -errno, "%s: %s", path, strerror(errno));
+    }
+    return 0;
+}
+
 /* The control socket is made by root, in a folder the user may not write; then root goes. */
 static int server_become_user(struct server *server, const struct config *config,
                               struct failure *failure)
@@ -144,6 +158,9 @@ static int server_become_user(struct server *server, const struct config *config
 
     if (code == 0) {
         code = server_open_control(server, config, as, failure);
+    }
+    if (code == 0 && config->state_dir) {
+        code = server_make_state_dir(config->state_dir, as, failure);
     }
     return code < 0 ? code : privileges_reduce(as, failure);
 }
