@@ -89,9 +89,8 @@ static struct cell_slot *slot_find(struct cell_slot *slots, size_t n, const stru
     }
 }
 
-static int slots_grow(struct cells *cells)
+static int slots_grow(struct cells *cells, size_t n)
 {
-    size_t n = cells->slot_n * 2;
     struct cell_slot *slots = calloc(n, sizeof(*slots));
 
     if (!slots) {
@@ -115,7 +114,7 @@ struct cell_slot *cells_get(struct cells *cells, const struct block *client, uin
 {
     struct cell_slot *slot;
 
-    if (cells->used * 10 >= cells->slot_n * 7 && slots_grow(cells) != 0) {
+    if (cells->used * 10 >= cells->slot_n * 7 && slots_grow(cells, cells->slot_n * 2) != 0) {
         return NULL;
     }
     slot = slot_find(cells->slot, cells->slot_n, client, pop);
@@ -148,9 +147,8 @@ static struct pair_slot *pair_find(struct pair_slot *pairs, size_t n, const stru
     }
 }
 
-static int pairs_grow(struct cells *cells)
+static int pairs_grow(struct cells *cells, size_t n)
 {
-    size_t n = cells->pair_n * 2;
     struct pair_slot *pairs = calloc(n, sizeof(*pairs));
 
     if (!pairs) {
@@ -171,7 +169,7 @@ static int pair_add(struct cells *cells, const struct pair_slot *key)
 {
     struct pair_slot *slot;
 
-    if (cells->pair_used * 10 >= cells->pair_n * 7 && pairs_grow(cells) != 0) {
+    if (cells->pair_used * 10 >= cells->pair_n * 7 && pairs_grow(cells, cells->pair_n * 2) != 0) {
         return -ENOMEM;
     }
     slot = pair_find(cells->pair, cells->pair_n, key);
@@ -198,8 +196,35 @@ int cells_pair(struct cells *cells, const struct block *resolver, const struct b
     return weight ? pair_add(cells, &key) : 0;
 }
 
+/* `from` is visited in the order of its hashes. Put into a smaller table in that order, entries
+ * would all crowd at one place and each would search past the others; so the target is made as
+ * large first. */
+static int merge_prepare(struct cells *into, const struct cells *from)
+{
+    if (into->slot_n < from->slot_n && slots_grow(into, from->slot_n) != 0) {
+        return -ENOMEM;
+    }
+    while ((into->used + from->used) * 10 >= into->slot_n * 7) {
+        if (slots_grow(into, into->slot_n * 2) != 0) {
+            return -ENOMEM;
+        }
+    }
+    if (into->pair_n < from->pair_n && pairs_grow(into, from->pair_n) != 0) {
+        return -ENOMEM;
+    }
+    while ((into->pair_used + from->pair_used) * 10 >= into->pair_n * 7) {
+        if (pairs_grow(into, into->pair_n * 2) != 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 int cells_merge(struct cells *into, struct cells *from)
 {
+    if (merge_prepare(into, from) != 0) {
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < from->slot_n; i++) {
         struct cell_slot *slot = &from->slot[i];
         const struct block client = {slot->hi, slot->family, slot->len};

@@ -12,8 +12,9 @@
 #include "base/failure.h"
 #include "maps/image_abi.h"
 
-#define CONFIG_POP_HASH 1024u /* slots of the name index, a power of two well above MAP_MAX_POPS   \
-                               */
+#define CONFIG_POP_HASH                                                                            \
+    1024u /* slots of the name index, a power of two well above MAP_MAX_POPS                       \
+           */
 
 struct config_pop {
     char name[MAP_NAME_SIZE];

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "maps/select_core.h"
 #include "mapper/key.h"
+#include "maps/select_core.h"
 
 #define EXPLAIN_TABLE_POPS 3u /* ranks shown to people */
 

@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #define LIGHT_MS_PER_KM 0.010 /* in fibre, both ways */
-#define GEO_ERROR_KM 1000.0   /* a database may be that wrong before a measurement is called a lie \
-                               */
+#define GEO_ERROR_KM                                                                               \
+    1000.0 /* a database may be that wrong before a measurement is called a lie                    \
+            */
 #define INGEST_THREADS_MAX 64u
 #define PROGRESS_NS 200000000L
 

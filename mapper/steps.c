@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define STEPS_NEST_MAX 129 /* prefixes of an address can nest no deeper than their lengths differ  \
-                            */
+#define STEPS_NEST_MAX                                                                             \
+    129 /* prefixes of an address can nest no deeper than their lengths differ                     \
+         */
 
 void steps_done(struct steps *steps)
 {
