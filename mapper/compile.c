@@ -341,6 +341,9 @@ static int space_compile(struct compiler *compiler, size_t map, enum map_space s
     if (!err && shed_assign(runs, &compiler->rankings, classes) != 0) {
         err = out_of_memory(compiler->failure);
     }
+    if (!err && is_whole(runs)) { /* one record for everybody: nothing can be shed in parts */
+        classes[MAP_FAMILY_IPV6][0] = classes[MAP_FAMILY_IPV4][0];
+    }
     for (int family = 0; family < MAP_FAMILIES && !err; family++) {
         err = table_add(compiler, map, space, (enum map_family)family, &runs[family],
                         classes[family], is_whole(runs));

@@ -157,62 +157,82 @@ struct geo_reader {
     unsigned part_n; /* 0: none open */
 };
 
-static bool number_get(MMDB_entry_s *entry, const char *const *path, double *ret_value)
+/* 1 when the entry has the value, 0 when not, negative when its data are corrupt. */
+static int value_get(MMDB_entry_s *entry, const char *const *path, MMDB_entry_data_s *ret_data)
+{
+    int status = MMDB_aget_value(entry, ret_data, path);
+
+    if (status == MMDB_SUCCESS) {
+        return ret_data->has_data;
+    }
+    return status == MMDB_LOOKUP_PATH_DOES_NOT_MATCH_DATA_ERROR ? 0 : -status;
+}
+
+/* Both types in use; other types are as good as nothing. */
+static int number_get(MMDB_entry_s *entry, const char *const *path, double *ret_value)
 {
     MMDB_entry_data_s data;
+    int found = value_get(entry, path, &data);
 
-    if (MMDB_aget_value(entry, &data, path) != MMDB_SUCCESS || !data.has_data) {
-        return false;
-    }
-    if (data.type == MMDB_DATA_TYPE_DOUBLE) {
+    if (found == 1 && data.type == MMDB_DATA_TYPE_DOUBLE) {
         *ret_value = data.double_value;
-    } else if (data.type == MMDB_DATA_TYPE_FLOAT) {
+    } else if (found == 1 && data.type == MMDB_DATA_TYPE_FLOAT) {
         *ret_value = (double)data.float_value;
-    } else {
-        return false;
     }
-    return true;
+    return found;
 }
 
-static bool text_get(MMDB_entry_s *entry, const char *const *path, MMDB_entry_data_s *ret_data)
+struct entry_paths {
+    const char *const *latitude;
+    const char *const *longitude;
+    const char *const *country;
+};
+
+static int entry_decode_as(MMDB_entry_s *entry, const struct entry_paths *paths,
+                           struct place *ret_place)
 {
-    return MMDB_aget_value(entry, ret_data, path) == MMDB_SUCCESS && ret_data->has_data &&
-           ret_data->type == MMDB_DATA_TYPE_UTF8_STRING;
+    MMDB_entry_data_s country = {0};
+    double latitude = NAN;
+    double longitude = NAN;
+    int found = number_get(entry, paths->latitude, &latitude);
+
+    found = found < 0 ? found : number_get(entry, paths->longitude, &longitude);
+    found = found < 0 ? found : value_get(entry, paths->country, &country);
+    if (found < 0) {
+        return found;
+    }
+    if (found == 0 || country.type != MMDB_DATA_TYPE_UTF8_STRING) {
+        country.utf8_string = "";
+        country.data_size = 0;
+    }
+    *ret_place = place_at(latitude, longitude, country.utf8_string, country.data_size);
+    return 0;
 }
 
-/* Both layouts; the nested one first. -EINVAL when the data cannot be decoded at all. */
+/* MaxMind's nested layout, or else the flat one. */
 static int entry_decode(struct geo_reader *reader, MMDB_entry_s *entry, struct place *ret_place)
 {
     static const char *const nested_latitude[] = {"location", "latitude", NULL};
     static const char *const nested_longitude[] = {"location", "longitude", NULL};
+    static const char *const nested_country[] = {"country", "iso_code", NULL};
     static const char *const flat_latitude[] = {"latitude", NULL};
     static const char *const flat_longitude[] = {"longitude", NULL};
-    static const char *const nested_country[] = {"country", "iso_code", NULL};
     static const char *const flat_country[] = {"country_code", NULL};
-    static const char *const nothing[] = {NULL};
-    MMDB_entry_data_s data = {0};
-    double latitude = NAN;
-    double longitude = NAN;
-    int status = MMDB_aget_value(entry, &data, nothing);
+    static const struct entry_paths layouts[] = {
+        {nested_latitude, nested_longitude, nested_country},
+        {flat_latitude, flat_longitude, flat_country},
+    };
+    int status = 0;
 
-    if (status != MMDB_SUCCESS) {
-        return failure_set(reader->failure, -EINVAL, "%s: corrupt data at offset %u: %s",
-                           reader->path, entry->offset, MMDB_strerror(status));
-    }
-    if (!number_get(entry, nested_latitude, &latitude) ||
-        !number_get(entry, nested_longitude, &longitude)) {
-        latitude = NAN;
-        if (!number_get(entry, flat_latitude, &latitude) ||
-            !number_get(entry, flat_longitude, &longitude)) {
-            latitude = NAN;
+    for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]) && status == 0; i++) {
+        status = entry_decode_as(entry, &layouts[i], ret_place);
+        if (status == 0 && (place_is_located(ret_place) || ret_place->country)) {
+            return 0;
         }
     }
-    if (!text_get(entry, nested_country, &data) && !text_get(entry, flat_country, &data)) {
-        data.data_size = 0;
-        data.utf8_string = "";
-    }
-    *ret_place = place_at(latitude, longitude, data.utf8_string, data.data_size);
-    return 0;
+    return status == 0 ? 0
+                       : failure_set(reader->failure, -EINVAL, "%s: corrupt data at offset %u: %s",
+                                     reader->path, entry->offset, MMDB_strerror(-status));
 }
 
 static size_t memo_slot(const struct record_memo *memo, uint32_t offset)
@@ -284,7 +304,8 @@ static int entry_place(struct geo_reader *reader, MMDB_entry_s *entry, uint32_t 
     return 0;
 }
 
-/* Gives the collected unit the place that covers most of it; the first of equals. */
+/* Gives the collected unit the place that covers most of it, the first of equals; a part nobody
+ * knows anything about does not count against one that is known. */
 static int unit_close(struct geo_reader *reader)
 {
     const struct unit_part *best = &reader->part[0];
@@ -293,8 +314,10 @@ static int unit_close(struct geo_reader *reader)
         return 0;
     }
     for (unsigned i = 1; i < reader->part_n; i++) {
-        if (reader->part[i].share > best->share) {
-            best = &reader->part[i];
+        const struct unit_part *part = &reader->part[i];
+
+        if (part->place != STEPS_NONE && (best->place == STEPS_NONE || part->share > best->share)) {
+            best = part;
         }
     }
     reader->part_n = 0;

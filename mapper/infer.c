@@ -12,7 +12,7 @@
 #define INFER_OWN_SAMPLES 8.0
 /* A level's word weighs w / (w + this), w being the sum of its cells' weights. */
 #define INFER_LEVEL_WEIGHT 0.5
-#define INFER_ACCESS_WEIGHT 0.5
+#define INFER_ACCESS_WEIGHT 0.1
 
 /* Until the data say better: 59,887 city pairs, R2 0.72. */
 #define PRIOR_BASE_MS 26.3
@@ -22,6 +22,7 @@
     2.5 /* standard deviations beyond which a cell is left out of the second fit */
 #define PRIOR_MIN_MS_PER_KM 0.010 /* light in fibre, both ways */
 #define PRIOR_MAX_MS_PER_KM 0.040
+#define PRIOR_UNLOCATED_KM 8000 /* between two places on Earth, roughly */
 #define LIGHT_MS_PER_KM 0.010
 #define INFER_MIN_MS 0.1
 
@@ -209,10 +210,7 @@ static void prior_fit(struct infer *infer, double limit_ms, double *ret_deviatio
 
 static void prior_learn(struct infer *infer)
 {
-    const struct cell_table *cells = infer->cells;
     double deviation;
-    double w = 0;
-    double y = 0;
 
     infer->prior = (struct infer_prior){.base_ms = PRIOR_BASE_MS, .ms_per_km = PRIOR_MS_PER_KM};
     prior_fit(infer, 1e9, &deviation);
@@ -220,12 +218,9 @@ static void prior_learn(struct infer *infer)
         prior_fit(infer, 1e9, &deviation);
         prior_fit(infer, PRIOR_FIT_TRIM * deviation, &deviation);
     }
-    for (size_t c = 0; c < cells->cell_n; c++) {
-        w += cell_weight(&cells->cell[c]);
-        y += cell_weight(&cells->cell[c]) * cells->cell[c].rtt_ms;
-    }
-    /* a place unknown: half way round the world, unless measurements say something */
-    infer->prior.unlocated_ms = w > 0 ? y / w : PRIOR_BASE_MS + PRIOR_MS_PER_KM * 10000;
+    /* A PoP that nobody measured from a place nobody knows must not look as near as those that were
+     * measured, which are the near ones as a rule. */
+    infer->prior.unlocated_ms = infer->prior.base_ms + infer->prior.ms_per_km * PRIOR_UNLOCATED_KM;
 }
 
 /* A block under its node's key, for grouping. */
