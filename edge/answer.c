@@ -121,7 +121,7 @@ static enum answer_step answer_follow(struct answer_scratch *work, const struct 
     work->visited[response->stage] = name_key_hash(work->name);
     work->kind = ANSWER_POSITIVE;
     work->rcode = WIRE_RCODE_NOERROR;
-    len = name_key_parse(&work->target, target, NAME_LEN_MAX);
+    len = name_key_make(&work->target, target);
     for (unsigned i = 0; i <= response->stage; i++) {
         if (work->visited[i] == name_key_hash(&work->target)) {
             return ANSWER_STEP_DONE;
@@ -341,7 +341,7 @@ static enum answer_step answer_missing(struct answer_scratch *work, const struct
     if (node->label_n >= overlay_labels) {
         match.node = node->wildcard;
     }
-    if (overlay && overlay_labels >= node->label_n && overlay->wildcard) {
+    if (overlay && overlay->wildcard) {
         match.service = overlay->wildcard->service;
     }
     if (match.node || match.service) {
@@ -362,7 +362,9 @@ static enum answer_step answer_name(struct answer_scratch *work, const struct zo
         return answer_referral(work, node->cut);
     }
     if (!overlay_is_empty(services)) {
-        overlay = overlay_find(services, work->name, zone->apex->label_n);
+        /* above what the zone has, the services' names decide nothing */
+        overlay = exact ? overlay_get(services, work->name, work->name->label_n)
+                        : overlay_find(services, work->name, node->label_n);
     }
     if (exact || (overlay && overlay->label_n == work->name->label_n)) {
         struct answer_match match = {zone, exact ? node : NULL, NULL};
@@ -485,7 +487,7 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
         }
         limit = wanted < limit ? wanted : limit;
     }
-    limit -= edns_response_len(&query->edns, strlen(work->snapshot->info.identity));
+    limit -= edns_response_len(&query->edns, work->snapshot->identity_len);
     response_init(&work->response, bytes, limit, query->question, query->question_len);
     work->name = &query->name;
     work->kind = ANSWER_SERVFAIL;
@@ -509,7 +511,7 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
     flags |= response->truncated ? WIRE_FLAG_TC : 0;
     if (query->edns.present) {
         const char *identity = work->snapshot->info.identity;
-        size_t identity_len = strlen(identity);
+        size_t identity_len = work->snapshot->identity_len;
 
         edns_write(bytes + response->at, &query->edns, (uint8_t)((unsigned)work->rcode >> 4),
                    work->ecs_scope, identity, identity_len);

@@ -18,7 +18,9 @@ static size_t chaos_string(uint8_t *rdata, const char *text)
         len = 255;
     }
     rdata[0] = (uint8_t)len;
-    memcpy(rdata + 1, text, len);
+    for (size_t i = 0; i < len; i++) { /* a character-string has its length in front and no NUL */
+        rdata[1 + i] = (uint8_t)text[i];
+    }
     return len ? len + 1 : 0;
 }
 

@@ -33,10 +33,9 @@ static uint64_t name_fold_word(uint64_t word)
     return word | (upper >> 2);
 }
 
-uint64_t name_hash_label(uint64_t parent_hash, const uint8_t *label)
+static inline uint64_t name_hash_one(uint64_t hash, const uint8_t *label)
 {
     size_t left = (size_t)label[0] + 1;
-    uint64_t hash = parent_hash;
 
     for (; left > 8; left -= 8, label += 8) {
         hash = name_mix(hash, name_load(label));
@@ -44,44 +43,46 @@ uint64_t name_hash_label(uint64_t parent_hash, const uint8_t *label)
     return name_mix(hash, name_load(label) & (~UINT64_C(0) >> (64 - 8 * left)));
 }
 
-uint64_t name_hash_wildcard(uint64_t parent_hash)
+/* Copies and folds a name whose length is known; reads nothing past `bytes + available`. */
+static inline void name_key_fold(struct name_key *key, const uint8_t *bytes, size_t available)
 {
-    static const uint8_t star[2 + NAME_SLACK] = {1, '*'};
+    for (size_t i = 0; i < key->len; i += 8) {
+        uint64_t word = 0;
 
-    return name_hash_label(parent_hash, star);
+        if (i + 8 <= available) {
+            word = name_load(bytes + i);
+        } else {
+            memcpy(&word, bytes + i, available - i);
+        }
+        word = name_fold_word(word);
+        memcpy(key->bytes + i, &word, sizeof(word));
+    }
 }
 
 size_t name_key_parse(struct name_key *key, const uint8_t *bytes, size_t len)
 {
+    size_t max = len < NAME_LEN_MAX ? len : NAME_LEN_MAX;
     size_t at = 0;
     unsigned label_n = 0;
     uint64_t hash = NAME_HASH_ROOT;
 
-    if (len > NAME_LEN_MAX) {
-        len = NAME_LEN_MAX;
-    }
-    while (at < len && bytes[at] != 0) {
+    while (at < max && bytes[at] != 0) {
         if (bytes[at] > NAME_LABEL_LEN_MAX) {
             return 0;
         }
         key->offsets[label_n++] = (uint8_t)at;
         at += (size_t)bytes[at] + 1;
     }
-    if (at >= len) {
+    if (at >= max) {
         return 0;
     }
     key->offsets[label_n] = (uint8_t)at;
     key->label_n = (uint8_t)label_n;
     key->len = (uint8_t)(at + 1);
-    memcpy(key->bytes, bytes, at + 1);
-    for (size_t i = 0; i <= at; i += 8) {
-        uint64_t word = name_fold_word(name_load(key->bytes + i));
-
-        memcpy(key->bytes + i, &word, sizeof(word));
-    }
+    name_key_fold(key, bytes, len);
     key->hashes[0] = hash;
     for (unsigned i = label_n; i-- > 0;) {
-        hash = name_hash_label(hash, key->bytes + key->offsets[i]);
+        hash = name_hash_one(hash, key->bytes + key->offsets[i]);
         key->hashes[label_n - i] = hash;
     }
     return at + 1;
@@ -95,6 +96,11 @@ size_t name_len(const uint8_t *name)
         at += (size_t)name[at] + 1;
     }
     return at + 1;
+}
+
+size_t name_key_make(struct name_key *key, const uint8_t *name)
+{
+    return name_key_parse(key, name, name_len(name));
 }
 
 size_t name_check(const uint8_t *bytes, size_t len)

@@ -31,6 +31,9 @@ struct name_key {
  * is legal (also for a compression pointer). The hashes are computed too. */
 size_t name_key_parse(struct name_key *key, const uint8_t *bytes, size_t len);
 
+/* The same for a name that is known to be well-formed. */
+size_t name_key_make(struct name_key *key, const uint8_t *name);
+
 /* Where the suffix of `label_n` labels (at most the key's) starts in key->bytes, and its length. */
 static inline uint8_t name_suffix_offset(const struct name_key *key, unsigned label_n)
 {
@@ -46,13 +49,6 @@ static inline uint64_t name_key_hash(const struct name_key *key)
 {
     return key->hashes[key->label_n];
 }
-
-/* The hash of `label` (wire form: length byte first, NAME_SLACK readable bytes after it) under a
- * parent with this hash. */
-uint64_t name_hash_label(uint64_t parent_hash, const uint8_t *label);
-
-/* The hash of "*" under a parent. */
-uint64_t name_hash_wildcard(uint64_t parent_hash);
 
 /* Length of a well-formed name. */
 size_t name_len(const uint8_t *name);

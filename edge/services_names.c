@@ -76,7 +76,7 @@ int services_add_name(struct overlay *overlay, const struct zone_set *zones,
     bool known;
     int status;
 
-    if (name_from_text(yaml_key(node), wire) || !name_key_parse(&name, wire, NAME_LEN_MAX)) {
+    if (name_from_text(yaml_key(node), wire) || !name_key_make(&name, wire)) {
         return yaml_fail(node, -EINVAL, failure, "%s is no domain name", yaml_key(node));
     }
     zone = zone_set_find_key(zones, &name, name.label_n, &known);

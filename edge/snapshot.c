@@ -2,6 +2,7 @@
 #include "edge/snapshot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "edge/services.h"
 #include "edge/state_set.h"
@@ -21,6 +22,7 @@ struct snapshot *snapshot_new(struct zone_set *zones, struct services *services,
     snapshot->image = image ? image_ref(image) : NULL;
     snapshot->states = state_set_ref(states);
     snapshot->info = *info;
+    snapshot->identity_len = (uint32_t)strnlen(info->identity, sizeof(info->identity));
     return snapshot;
 }
 

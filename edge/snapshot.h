@@ -30,6 +30,7 @@ struct snapshot {
     struct image *image;       /* NULL when no map is configured */
     struct state_set *states;  /* never NULL; belongs to these services */
     struct snapshot_info info;
+    uint32_t identity_len; /* of info.identity; snapshot_new() counts it once */
 };
 
 /* Takes its own references to the parts. NULL when out of memory. */

@@ -156,7 +156,7 @@ struct zone_builder *zone_builder_new(const uint8_t *origin)
         return NULL;
     }
     builder->arena = arena_new();
-    if (!builder->arena || !name_key_parse(&builder->origin, origin, NAME_LEN_MAX) ||
+    if (!builder->arena || !name_key_make(&builder->origin, origin) ||
         builder_grow_nodes(builder) ||
         builder_intern(builder, &builder->origin, builder->origin.label_n, &apex)) {
         zone_builder_free(builder);
@@ -224,7 +224,7 @@ int zone_builder_add(struct zone_builder *builder, const struct zone_record *rec
     if (!add.file) {
         return failure_set(failure, -ENOMEM, "%s: out of memory", record->file);
     }
-    if (!name_key_parse(&key, record->owner, NAME_LEN_MAX)) {
+    if (!name_key_make(&key, record->owner)) {
         return builder_fail(&add, failure, "malformed owner name");
     }
     if (key.label_n < builder->origin.label_n || !name_is_under(key.bytes, builder->origin.bytes)) {

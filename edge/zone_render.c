@@ -93,7 +93,7 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
 {
     const struct rdata_layout *layout = rdata_layout(type);
     struct render render = {.owner = owner, .owner_len = name_len(owner)};
-    size_t max = 0;
+    size_t patch_max, max = 0;
 
     for (uint32_t i = 0; i < rr_n; i++) {
         max += RENDER_FIXED_LEN + rrs[i].rdata_len;
@@ -102,9 +102,8 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
         }
     }
     render.bytes = arena_alloc(arena, max);
-    render.patches =
-        arena_alloc(arena, rr_n * (1 + (layout && layout->compressed ? layout->name_n : 0u)) *
-                               sizeof(*render.patches));
+    patch_max = (size_t)rr_n * (layout && layout->compressed ? 1u + layout->name_n : 1u);
+    render.patches = arena_alloc(arena, patch_max * sizeof(*render.patches));
     if (!render.bytes || !render.patches) {
         return -ENOMEM;
     }
@@ -159,7 +158,7 @@ static const struct zone_node *render_target(const struct zone *zone, const uint
     struct name_key key;
     bool exact;
 
-    if (!name_is_under(name, zone->apex->name) || !name_key_parse(&key, name, NAME_LEN_MAX)) {
+    if (!name_is_under(name, zone->apex->name) || !name_key_make(&key, name)) {
         return NULL;
     }
     node = zone_find(zone, &key, &exact);

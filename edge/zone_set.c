@@ -42,7 +42,7 @@ int zone_set_add(struct zone_set *set, const uint8_t *origin, struct zone *zone)
     struct zone_place *place;
     struct name_key key;
 
-    if (!name_key_parse(&key, origin, NAME_LEN_MAX)) {
+    if (!name_key_make(&key, origin)) {
         return -EINVAL;
     }
     for (uint32_t i = 0; i < set->place_n; i++) {
@@ -163,7 +163,7 @@ const struct zone *zone_set_find(const struct zone_set *set, const uint8_t *name
     struct name_key key;
 
     *ret_known = false;
-    if (!name_key_parse(&key, name, NAME_LEN_MAX)) {
+    if (!name_key_make(&key, name)) {
         return NULL;
     }
     return zone_set_find_key(set, &key, key.label_n, ret_known);
