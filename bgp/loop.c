@@ -353,9 +353,8 @@ int loop_run(const struct config *config, const struct loop_options *options,
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
-    sigaddset(&signals, SIGPIPE); /* a closed pipe is an errno here */
     sigprocmask(SIG_BLOCK, &signals, &before);
-    sigdelset(&signals, SIGPIPE);
+    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an errno here */
     result = parts_open(&loop, &signals, failure);
     while (result == 0 && !loop.stop && !(loop.reload && loop.output_at == loop.output_len)) {
         result = turn(&loop);
