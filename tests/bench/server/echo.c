@@ -14,7 +14,8 @@
 
 static int socket_open(const char *address, const char *port)
 {
-    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in local = {.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
     int buffer = 4 << 20;
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 || inet_pton(AF_INET, address, &local.sin_addr) != 1)

@@ -136,7 +136,7 @@ int main(int argc, char **argv)
         if (option == 's' && inet_pton(AF_INET, optarg, &load.server.sin_addr) != 1)
             usage();
         else if (option == 'p')
-            load.server.sin_port = htons((uint16_t)atoi(optarg));
+            load.server.sin_port = htons((uint16_t)strtoul(optarg, NULL, 10));
         else if (option == 'f')
             path = optarg;
         else if (option == 'd')
