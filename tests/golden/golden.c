@@ -94,9 +94,8 @@ static bool check_ecs(const struct table_row *row, const struct message *message
     if (row->scope < 0) {
         return expect(!option, "there is an ECS option");
     }
-    if (!expect(option != NULL, "no ECS option") ||
-        !expect(len == row->ecs_len && row->ecs, "ECS option of another length")) {
-        return false;
+    if (!option || len != row->ecs_len || !row->ecs) {
+        return expect(false, option ? "ECS option of another length" : "no ECS option");
     }
     memcpy(sent, row->query + row->ecs_at, len);
     sent[3] = (uint8_t)row->scope;
@@ -219,9 +218,7 @@ static int ask(const char *folder)
         struct answer_outcome outcome;
         size_t len;
 
-        while (sscanf(line + 2 * request.query_len, "%2hhx", &query[request.query_len]) == 1) {
-            request.query_len++;
-        }
+        request.query_len = table_hex(line, query, sizeof(query));
         len = answer(scratch, world.snapshot, &request, bytes, sizeof(bytes), &outcome);
         for (size_t i = 0; i < len; i++) {
             printf("%02x", bytes[i]);

@@ -151,7 +151,7 @@ const char *message_parse(const uint8_t *bytes, size_t len, struct message *ret_
     ret_message->question_len = at - ret_message->question_at;
     for (unsigned s = 0; s < TABLE_SECTIONS; s++) {
         ret_message->sections[s].count = 0;
-        for (unsigned i = wire_get_u16(bytes + 6 + 2 * s); i; i--) {
+        for (unsigned i = wire_get_u16(bytes + 6 + (size_t)2 * s); i; i--) {
             const char *wrong = message_record(bytes, len, &at, (enum table_section)s, ret_message);
 
             if (wrong) {

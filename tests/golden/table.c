@@ -103,18 +103,32 @@ static uint16_t table_type(const char *name)
     return record.type;
 }
 
-static size_t table_hex(const char *hex, uint8_t *ret_bytes, size_t max)
+static unsigned table_number(const char *text)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    if (end == text || *end || value > 65535) {
+        table_fail("no number", text);
+    }
+    return (unsigned)value;
+}
+
+static int table_digit(char digit)
+{
+    const char *digits = "0123456789abcdef";
+    const char *found = digit ? strchr(digits, digit) : NULL;
+
+    return found ? (int)(found - digits) : -1;
+}
+
+size_t table_hex(const char *hex, uint8_t *ret_bytes, size_t max)
 {
     size_t len = 0;
 
-    for (; hex[0] && hex[1] && len < max; hex += 2) {
-        char digits[3] = {hex[0], hex[1], 0};
-        char *end;
-
-        ret_bytes[len++] = (uint8_t)strtoul(digits, &end, 16);
-        if (*end) {
-            table_fail("no hex", hex);
-        }
+    while (len < max && table_digit(hex[0]) >= 0 && table_digit(hex[1]) >= 0) {
+        ret_bytes[len++] = (uint8_t)(table_digit(hex[0]) * 16 + table_digit(hex[1]));
+        hex += 2;
     }
     return len;
 }
@@ -156,7 +170,7 @@ static void table_ecs(struct table_row *row, struct table_query *query, char *te
         table_fail("ecs without length", text);
     }
     *slash = '\0';
-    bits = (unsigned)atoi(slash + 1);
+    bits = table_number(slash + 1);
     if (address_parse(text, &address)) {
         table_fail("no address", text);
     }
@@ -199,9 +213,9 @@ static void table_query_word(struct table_row *row, struct table_query *query, c
         } else if (!strcmp(word, "nsid")) {
             table_option(query, 3, raw, 0);
         } else if (!strcmp(word, "edns") && value) {
-            query->udp_size = (uint16_t)atoi(value);
+            query->udp_size = (uint16_t)table_number(value);
         } else if (!strcmp(word, "version") && value) {
-            query->version = (uint8_t)atoi(value);
+            query->version = (uint8_t)table_number(value);
         } else if (!strcmp(word, "ecs") && value) {
             table_ecs(row, query, value);
         } else if (!strcmp(word, "ecshex") && value) { /* for options that are wrong */
@@ -301,7 +315,7 @@ static void table_parse_result(struct table_row *row, char *line)
         } else if (!strcmp(word, "any")) {
             row->any_records = true;
         } else if (!strncmp(word, "scope=", 6)) {
-            row->scope = atoi(word + 6);
+            row->scope = (int)table_number(word + 6);
         } else {
             table_fail("unknown word", word);
         }

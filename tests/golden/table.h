@@ -60,6 +60,9 @@ struct table_row {
     struct table_list sections[TABLE_SECTIONS];
 };
 
+/* Bytes of pairs of hexadecimal digits; stops at the first character that is none. */
+size_t table_hex(const char *hex, uint8_t *ret_bytes, size_t max);
+
 /* The next row. False at the end; exits with a message when the table itself is wrong. */
 bool table_next(FILE *file, struct table_row *ret_row);
 
