@@ -88,6 +88,11 @@ def find(program):
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin")
 
 
+def inside(namespace):
+    """What to put before a command. Not `ip netns exec` and `ip -n`: they remount /, which a chroot may not be able to."""
+    return ["nsenter", f"--net=/run/netns/{namespace}", "--"]
+
+
 def run(*command):
     """Its output; a LabError with what it complained about if it fails."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -164,24 +169,24 @@ class Lab:
         self.keep()
         for namespace in (self.pop, self.router):
             run("ip", "netns", "add", namespace)
-            run("ip", "-n", namespace, "link", "set", "lo", "up")
+            run(*inside(namespace), "ip", "link", "set", "lo", "up")
         run("ip", "link", "add", f"ip{self.tag}", "netns", self.pop, "type", "veth", "peer", "name", f"ir{self.tag}",
             "netns", self.router)
         for namespace, link, last in ((self.pop, "ip", 1), (self.router, "ir", 2)):
-            run("ip", "-n", namespace, "addr", "add", f"10.99.0.{last}/30", "dev", f"{link}{self.tag}")
-            run("ip", "-n", namespace, "addr", "add", f"fd99::{last}/64", "dev", f"{link}{self.tag}", "nodad")
-            run("ip", "-n", namespace, "link", "set", f"{link}{self.tag}", "up")
+            run(*inside(namespace), "ip", "addr", "add", f"10.99.0.{last}/30", "dev", f"{link}{self.tag}")
+            run(*inside(namespace), "ip", "addr", "add", f"fd99::{last}/64", "dev", f"{link}{self.tag}", "nodad")
+            run(*inside(namespace), "ip", "link", "set", f"{link}{self.tag}", "up")
         self.vip("add", VIP4)
         self.vip("add", VIP6, "nodad")
 
     def vip(self, verb, prefix, *more):
-        run("ip", "-n", self.pop, "addr", verb, prefix, "dev", "lo", *more)
+        run(*inside(self.pop), "ip", "addr", verb, prefix, "dev", "lo", *more)
 
     def start(self, name, namespace, command, environment=None):
         """A program in a namespace that outlives us; its output goes to NAME.log."""
         with open(self.folder / f"{name}.log", "ab") as log:
             child = subprocess.Popen(
-                [find("ip"), "netns", "exec", namespace, *map(str, command)], stdin=subprocess.DEVNULL, stdout=log,
+                [*inside(namespace), *map(str, command)], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True, cwd="/", env={**os.environ, **(environment or {})})
         self.processes[name] = [child.pid, process_started(child.pid)]
         self.keep()
