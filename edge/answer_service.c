@@ -58,6 +58,8 @@ enum answer_step answer_service(struct answer_scratch *work, const struct answer
 {
     const struct service *service = match->service;
     size_t address_len = family == MAP_FAMILY_IPV4 ? 4 : 16;
+    size_t at = work->response.at;
+    uint16_t answer_n = work->response.counts[RESPONSE_ANSWER];
     struct map_client client;
     struct geo_choice choice;
 
@@ -76,6 +78,8 @@ enum answer_step answer_service(struct answer_scratch *work, const struct answer
 
         if (!response_add_addresses(&work->response, choice.ttl, addresses->bytes, address_len,
                                     addresses->count)) {
+            work->response.at = at; /* no part of a set (RFC 2181 section 9) */
+            work->response.counts[RESPONSE_ANSWER] = answer_n;
             break;
         }
     }

@@ -6,9 +6,11 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "base/log.h"
 #include "edge/config.h"
+#include "edge/name.h"
 #include "edge/server.h"
 
 static void usage(FILE *to)
@@ -43,6 +45,7 @@ int main(int argc, char **argv)
     const char *path = NULL;
     struct config *config = NULL;
     struct failure failure = {{0}};
+    uint64_t hash_seed;
     bool check = false;
     int option;
 
@@ -72,6 +75,9 @@ int main(int argc, char **argv)
     if (!path || optind != argc) {
         usage(stderr);
         return 2;
+    }
+    if (getrandom(&hash_seed, sizeof(hash_seed), 0) == (ssize_t)sizeof(hash_seed)) {
+        name_hash_seed(hash_seed); /* before any zone is read */
     }
     if (config_load(path, &config, &failure) < 0) {
         fprintf(stderr, "%s\n", failure.text);

@@ -7,6 +7,13 @@
 #define NAME_HASH_ROOT UINT64_C(0x6a09e667f3bcc909)
 #define NAME_HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
+static uint64_t name_root_hash = NAME_HASH_ROOT;
+
+void name_hash_seed(uint64_t seed)
+{
+    name_root_hash = NAME_HASH_ROOT ^ seed;
+}
+
 static uint64_t name_load(const uint8_t *bytes)
 {
     uint64_t word;
@@ -64,7 +71,7 @@ size_t name_key_parse(struct name_key *key, const uint8_t *bytes, size_t len)
     size_t max = len < NAME_LEN_MAX ? len : NAME_LEN_MAX;
     size_t at = 0;
     unsigned label_n = 0;
-    uint64_t hash = NAME_HASH_ROOT;
+    uint64_t hash = name_root_hash;
 
     while (at < max && bytes[at] != 0) {
         if (bytes[at] > NAME_LABEL_LEN_MAX) {

@@ -27,6 +27,10 @@ struct name_key {
     uint64_t hashes[NAME_LABELS_MAX + 1]; /* of the suffix of k labels; hashes[0] is the root's */
 };
 
+/* A secret for the hashes, so that nobody can make up names that collide. Once, before the first
+ * key is made; without it they are the same in every run. */
+void name_hash_seed(uint64_t seed);
+
 /* Reads an uncompressed name from hostile bytes. Returns its length, or 0 when there is none that
  * is legal (also for a compression pointer). The hashes are computed too. */
 size_t name_key_parse(struct name_key *key, const uint8_t *bytes, size_t len);

@@ -187,3 +187,17 @@ Test(name, under)
                      rows[i].origin);
     }
 }
+
+Test(name, the_seed_changes_hashes)
+{
+    struct name_key before, after;
+    uint8_t wire[NAME_LEN_MAX + NAME_SLACK + 1];
+
+    name_from_text("www.example.com.", wire);
+    name_key_make(&before, wire);
+    name_hash_seed(0x123456789abcdef0);
+    name_key_make(&after, wire);
+    for (unsigned i = 0; i <= before.label_n; i++) {
+        cr_expect_neq(before.hashes[i], after.hashes[i]);
+    }
+}
