@@ -364,6 +364,11 @@ static int config_read_user(const struct config_reader *reader, const struct yam
     return reader->config->user ? 0 : config_no_memory(reader);
 }
 
+static int config_read_seccomp(const struct config_reader *reader, const struct yaml_node *node)
+{
+    return yaml_bool(node, &reader->config->seccomp, reader->failure);
+}
+
 static int config_read_tcp(const struct config_reader *reader, const struct yaml_node *node)
 {
     static const char *const known[] = {"connections", "connections_per_client", "idle", NULL};
@@ -422,6 +427,7 @@ static const struct {
     {"metrics", config_read_metrics, false},
     {"state_dir", config_read_state_dir, false},
     {"user", config_read_user, false},
+    {"seccomp", config_read_seccomp, false},
     {"tcp", config_read_tcp, false},
     {"keys", config_read_unsupported, false},
     {"xdp", config_read_unsupported, false},
@@ -470,6 +476,7 @@ static int config_read_root(const struct config_reader *reader, const struct yam
 static void config_set_defaults(struct config *config)
 {
     config->control = CONFIG_CONTROL_DEFAULT;
+    config->seccomp = true;
     config->tcp.connections = 2000;
     config->tcp.connections_per_client = 100;
     config->tcp.idle_ns = 10 * CLOCK_NS_PER_S;
@@ -564,6 +571,9 @@ const char *config_needs_restart(const struct config *running, const struct conf
     }
     if (!config_same_text(running->user, wanted->user)) {
         return "user";
+    }
+    if (running->seccomp != wanted->seccomp) {
+        return "seccomp";
     }
     if (memcmp(&running->tcp, &wanted->tcp, sizeof(running->tcp)) != 0) {
         return "tcp";

@@ -53,6 +53,7 @@ struct config {
     struct endpoint metrics;
     const char *state_dir;
     const char *user;
+    bool seccomp; /* confine system calls while serving; on unless switched off */
     struct config_tcp tcp;
     uint8_t digest[32];   /* SHA-256 of the file */
     const uint8_t *bytes; /* the file itself: what is read again when a later version is wrong */

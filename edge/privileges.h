@@ -28,4 +28,9 @@ int privileges_reduce(const struct privileges_user *user, struct failure *failur
  * nobody else. */
 int privileges_drop(struct failure *failure);
 
+/* From here on all threads may only make the system calls that serving, reloading and logging need;
+ * any other fails with EPERM. After every thread has started. -errno where the kernel or a
+ * container does not allow it. */
+int privileges_confine(struct failure *failure);
+
 #endif

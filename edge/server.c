@@ -333,7 +333,11 @@ static void server_log_final(const struct server *server)
 static void server_serve(struct server *server, const struct server_descriptors *fds)
 {
     struct watchdog *watchdog = watchdog_start(server->workers, server->worker_n);
+    struct failure failure;
 
+    if (server->publisher->started->seccomp && privileges_confine(&failure) < 0) {
+        log_warning("%s (serving all the same)", failure.text);
+    }
     log_notice("serving %zu zones, %u services on %zu addresses with %zu workers",
                server->publisher->loaded->zone_n,
                services_count(server->publisher->loaded->services),

@@ -368,6 +368,13 @@ def test_privileges_are_gone_once_it_serves(tmp_path):
         assert server.static() == 2
 
 
+def test_system_calls_are_confined(edge):
+    if edge.keys.get("seccomp") is False:
+        pytest.skip("a sanitizer build is not confined")
+    for task in os.listdir(f"/proc/{edge.process.pid}/task"):
+        assert "\nSeccomp:\t2\n" in open(f"/proc/{edge.process.pid}/task/{task}/status").read()
+
+
 def test_an_unknown_user_is_no_start(tmp_path):
     done = subprocess.run(Edge(tmp_path, user="nobody-of-that-name").command(), capture_output=True, text=True, timeout=10)
     assert done.returncode == 1

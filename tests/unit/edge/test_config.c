@@ -105,6 +105,7 @@ Test(config, only_listen_and_zones_are_required)
     cr_expect_not(config->control_given);
     cr_expect_str_eq(config->identity, "");
     cr_expect_eq(config->tcp.connections_per_client, 100);
+    cr_expect(config->seccomp);
     config_free(config);
 }
 
@@ -173,6 +174,7 @@ Test(config, what_is_bound_needs_a_restart)
         {LEAST "state_dir: s\n", "state_dir"},
         {LEAST "user: nobody\n", "user"},
         {LEAST "tcp: {idle: 1s}\n", "tcp"},
+        {LEAST "seccomp: off\n", "seccomp"},
     };
     struct config *running = NULL;
     struct failure failure;
