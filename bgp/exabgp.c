@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Alignment. While not aligned, a "done" may belong to any command ever sent on this pipe. Each
- * `show neighbor summary`
- * ("marker") prints a header line of its own, and ExaBGP serves these commands in order; once as
- * many headers came as markers were sent, the next reply is the last marker's and nothing older is
- * left in the pipe. If a header should be lost for good, a silence of SILENCE_NS before the next
- * marker starts the count anew; should the lost one turn up after all, a header nobody waits for
- * takes us out of alignment again.
+ * `show neighbor summary` ("marker") prints a header line of its own, and ExaBGP serves these
+ * commands in order; once as many headers came as markers were sent, the next reply is the last
+ * marker's and nothing older is left in the pipe. If a header should be lost for good, a silence of
+ * SILENCE_NS before the next marker starts the count anew; should the lost one turn up after all, a
+ * header nobody waits for takes us out of alignment again.
  */
 #include "bgp/exabgp.h"
 
@@ -19,15 +18,15 @@
 
 #define REPLY_NS CLOCK_NS_PER_S
 #define SILENCE_NS (5 * CLOCK_NS_PER_S)
-#define VERIFY_NS                                                                                  \
-    (60 * CLOCK_NS_PER_S) /* the table is read again this often; also proves that ExaBGP is alive  \
-                           */
-#define BACKOFF_MAX_S 30
 #define REALIGN_NS (100 * CLOCK_NS_PER_MS)
-#define BLIND_NS (50 * CLOCK_NS_PER_MS) /* between withdrawals whose replies prove nothing */
-#define URGENT_NS                                                                                  \
-    (200 * CLOCK_NS_PER_MS) /* a withdrawal waits this long for a command that changes nothing */
-#define NO_REPLIES_AFTER 3  /* markers whose header came and whose reply did not */
+/* The table is read again this often; that also proves that ExaBGP is alive. */
+#define VERIFY_NS (60 * CLOCK_NS_PER_S)
+/* Between withdrawals whose replies prove nothing. */
+#define BLIND_NS (50 * CLOCK_NS_PER_MS)
+/* A withdrawal waits this long for a command that only asks. */
+#define URGENT_NS (200 * CLOCK_NS_PER_MS)
+/* Markers whose header came and whose reply did not, before we say so. */
+#define NO_REPLIES_AFTER 3
 
 enum command {
     COMMAND_NONE,
@@ -36,15 +35,6 @@ enum command {
     COMMAND_MARKER,
     COMMAND_READ,
     COMMAND_FLUSH,
-};
-
-struct route_entry {
-    const struct route *route;
-    struct exabgp_route_status status;
-    uint32_t reading_n; /* holders counted while the table is being read */
-    int64_t retry_ns;   /* no command before */
-    bool blind;         /* withdrawn while not aligned, since the last marker */
-    int64_t blind_ns;   /* first such withdrawal that was not confirmed yet; 0: none */
 };
 
 struct exabgp {
@@ -69,26 +59,16 @@ struct exabgp {
     bool read_aligned; /* and since we were last aligned */
     bool read_due, flush_due;
     int64_t verify_ns;
-    uint64_t foreign_n;
 
     struct exabgp_counters counters;
     struct exabgp_sessions sessions;
+    size_t peers_n; /* that had a session up or were known when one came up */
+    struct exabgp_table table;
 
     size_t line_len;
     bool line_too_long;
     char line[EXABGP_LINE_LEN];
-
-    size_t routes_n;
-    struct route_entry routes[];
 };
-
-static int64_t backoff_ns(uint32_t failures_n)
-{
-    const uint32_t shift = failures_n < 6 ? failures_n : 6;
-    const int64_t seconds = INT64_C(1) << shift;
-
-    return (seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S) * CLOCK_NS_PER_S;
-}
 
 static void tell(struct exabgp *exabgp, struct exabgp_event event)
 {
@@ -107,12 +87,17 @@ static void tell_route(struct exabgp *exabgp, enum exabgp_event_kind kind, size_
 
 /* ---- sessions ---- */
 
-static void tell_session(struct exabgp *exabgp, const struct address *peer,
-                         enum exabgp_session session, const char *detail)
+static void session_changed(struct exabgp *exabgp, const struct address *peer,
+                            enum exabgp_session session, const char *detail, int64_t now_ns)
 {
     tell(exabgp,
          (struct exabgp_event){
              .kind = EXABGP_EVENT_SESSION, .session = session, .peer = *peer, .detail = detail});
+    /* ExaBGP gives a neighbor that its configuration was extended by an empty table. */
+    if (session == EXABGP_SESSION_UP && exabgp->sessions.count > exabgp->peers_n) {
+        exabgp->peers_n = exabgp->sessions.count;
+        exabgp_table_announce_anew(&exabgp->table, now_ns);
+    }
 }
 
 static void summary_finish(struct exabgp *exabgp, int64_t now_ns)
@@ -120,92 +105,38 @@ static void summary_finish(struct exabgp *exabgp, int64_t now_ns)
     const struct exabgp_session_status *missing;
 
     while ((missing = exabgp_sessions_next_missing(&exabgp->sessions, now_ns))) {
-        tell_session(exabgp, &missing->peer, EXABGP_SESSION_DOWN, "not in the summary");
+        session_changed(exabgp, &missing->peer, EXABGP_SESSION_DOWN, "not in the summary", now_ns);
     }
 }
 
-/* ---- routes ---- */
-
-static enum command route_need(const struct route_entry *entry)
-{
-    switch (entry->status.wish) {
-    case ROUTE_HOLD:
-        return COMMAND_NONE;
-    case ROUTE_ANNOUNCE:
-        return entry->status.known == EXABGP_KNOWN_ANNOUNCED ? COMMAND_NONE : COMMAND_ANNOUNCE;
-    case ROUTE_WITHDRAW:
-        return entry->status.known == EXABGP_KNOWN_WITHDRAWN ? COMMAND_NONE : COMMAND_WITHDRAW;
-    }
-    return COMMAND_NONE;
-}
-
-static void route_set_known(struct route_entry *entry, enum exabgp_known known, int64_t now_ns)
-{
-    if (entry->status.known != known) {
-        entry->status.known = known;
-        entry->status.known_ns = now_ns;
-    }
-}
+/* ---- the table ---- */
 
 static void route_fail(struct exabgp *exabgp, size_t route, enum exabgp_event_kind kind,
                        int64_t now_ns)
 {
-    struct route_entry *entry = &exabgp->routes[route];
-
-    entry->retry_ns = now_ns + backoff_ns(entry->status.failures_n);
-    if (entry->status.failures_n++ == 0) {
-        tell_route(exabgp, kind, route, entry->status.wish, 0);
+    if (exabgp_table_fail(&exabgp->table, route, now_ns)) {
+        tell_route(exabgp, kind, route, exabgp->table.entries[route].status.wish, 0);
     }
-}
-
-static void read_start(struct exabgp *exabgp)
-{
-    exabgp->foreign_n = 0;
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        exabgp->routes[i].reading_n = 0;
-    }
-}
-
-static void read_add(struct exabgp *exabgp, const struct prefix *prefix)
-{
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        if (prefix_compare(&exabgp->routes[i].route->prefix, prefix) == 0) {
-            exabgp->routes[i].reading_n++;
-            return;
-        }
-    }
-    exabgp->foreign_n++;
 }
 
 /* Compares what ExaBGP holds with what it acknowledged. */
 static void read_apply(struct exabgp *exabgp, size_t route, int64_t now_ns)
 {
-    struct route_entry *entry = &exabgp->routes[route];
-    const bool held = entry->reading_n > 0;
+    struct exabgp_table_entry *entry = &exabgp->table.entries[route];
 
-    entry->status.holders_n = entry->reading_n;
-    entry->status.read = true;
-    switch (entry->status.known) {
-    case EXABGP_KNOWN_ANNOUNCED:
-    case EXABGP_KNOWN_WITHDRAWN:
-        if (held == (entry->status.known == EXABGP_KNOWN_ANNOUNCED)) {
-            entry->status.failures_n = 0;
-            return;
-        }
+    switch (exabgp_table_read_apply(&exabgp->table, route, now_ns)) {
+    case EXABGP_FINDING_NONE:
+        break;
+    case EXABGP_FINDING_MISMATCH:
         exabgp->counters.mismatches++;
-        route_set_known(entry, EXABGP_KNOWN_NOTHING, now_ns);
         route_fail(exabgp, route, EXABGP_EVENT_MISMATCH, now_ns);
-        return;
-    case EXABGP_KNOWN_NOTHING:
-    case EXABGP_KNOWN_FOUND:
-        route_set_known(entry, held ? EXABGP_KNOWN_FOUND : EXABGP_KNOWN_WITHDRAWN, now_ns);
-        if (!held && entry->blind_ns) {
-            tell_route(exabgp, EXABGP_EVENT_ACKNOWLEDGED, route, ROUTE_WITHDRAW,
-                       now_ns - entry->blind_ns);
-        }
-        entry->blind_ns = 0;
-        return;
+        break;
+    case EXABGP_FINDING_WITHDRAWN:
+        tell_route(exabgp, EXABGP_EVENT_ACKNOWLEDGED, route, ROUTE_WITHDRAW,
+                   now_ns - entry->blind_ns);
+        break;
     }
+    entry->blind_ns = 0;
 }
 
 static void read_finish(struct exabgp *exabgp, int64_t now_ns)
@@ -216,17 +147,18 @@ static void read_finish(struct exabgp *exabgp, int64_t now_ns)
     exabgp->read_aligned = true;
     exabgp->read_due = false;
     exabgp->verify_ns = now_ns + VERIFY_NS;
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
+    for (size_t i = 0; i < exabgp->table.count; i++) {
+        const struct exabgp_route_status *status = &exabgp->table.entries[i].status;
+
         read_apply(exabgp, i, now_ns);
         if (first) {
-            tell_route(exabgp,
-                       exabgp->routes[i].reading_n > 0 ? EXABGP_EVENT_FOUND : EXABGP_EVENT_ABSENT,
-                       i, exabgp->routes[i].status.wish, 0);
+            tell_route(exabgp, status->holders_n > 0 ? EXABGP_EVENT_FOUND : EXABGP_EVENT_ABSENT, i,
+                       status->wish, 0);
         }
     }
     if (first) {
         tell(exabgp,
-             (struct exabgp_event){.kind = EXABGP_EVENT_SYNCED, .count = exabgp->foreign_n});
+             (struct exabgp_event){.kind = EXABGP_EVENT_SYNCED, .count = exabgp->table.foreign_n});
     }
 }
 
@@ -235,15 +167,14 @@ static void read_finish(struct exabgp *exabgp, int64_t now_ns)
 static void alignment_lose(struct exabgp *exabgp, int64_t now_ns, int64_t retry_ns)
 {
     if (exabgp->in_flight == COMMAND_ANNOUNCE || exabgp->in_flight == COMMAND_WITHDRAW) {
-        route_set_known(&exabgp->routes[exabgp->in_flight_route], EXABGP_KNOWN_NOTHING, now_ns);
+        exabgp_table_set_known(&exabgp->table, exabgp->in_flight_route, EXABGP_KNOWN_NOTHING,
+                               now_ns);
     }
     exabgp->aligned = false;
     exabgp->in_flight = COMMAND_NONE;
     exabgp->read_due = true;
     exabgp->marker_ns = retry_ns;
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        exabgp->routes[i].blind = false;
-    }
+    exabgp_table_forget_blind(&exabgp->table);
 }
 
 static void alignment_gain(struct exabgp *exabgp)
@@ -258,9 +189,7 @@ static void alignment_gain(struct exabgp *exabgp)
     exabgp->read_aligned = false;
     exabgp->read_due = true;
     exabgp->flush_due = true;
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        exabgp->routes[i].blind = false;
-    }
+    exabgp_table_forget_blind(&exabgp->table);
 }
 
 /* ---- replies ---- */
@@ -274,7 +203,6 @@ static void reply_stray(struct exabgp *exabgp, int64_t now_ns)
 static void reply_change(struct exabgp *exabgp, bool ok, int64_t now_ns)
 {
     const size_t route = exabgp->in_flight_route;
-    struct route_entry *entry = &exabgp->routes[route];
     const bool announce = exabgp->in_flight == COMMAND_ANNOUNCE;
 
     exabgp->in_flight = COMMAND_NONE;
@@ -285,7 +213,8 @@ static void reply_change(struct exabgp *exabgp, bool ok, int64_t now_ns)
         return;
     }
     exabgp->counters.acknowledged++;
-    route_set_known(entry, announce ? EXABGP_KNOWN_ANNOUNCED : EXABGP_KNOWN_WITHDRAWN, now_ns);
+    exabgp_table_set_known(&exabgp->table, route,
+                           announce ? EXABGP_KNOWN_ANNOUNCED : EXABGP_KNOWN_WITHDRAWN, now_ns);
     tell_route(exabgp, EXABGP_EVENT_ACKNOWLEDGED, route, announce ? ROUTE_ANNOUNCE : ROUTE_WITHDRAW,
                now_ns - exabgp->sent_ns);
 }
@@ -363,7 +292,7 @@ static void line_receive(struct exabgp *exabgp, int64_t now_ns)
     case EXABGP_LINE_SESSION:
         exabgp->counters.events++;
         if (exabgp_sessions_set(&exabgp->sessions, &line.peer, line.session, now_ns)) {
-            tell_session(exabgp, &line.peer, line.session, line.detail);
+            session_changed(exabgp, &line.peer, line.session, line.detail, now_ns);
         }
         return;
     case EXABGP_LINE_SHUTDOWN:
@@ -387,14 +316,14 @@ static void line_receive(struct exabgp *exabgp, int64_t now_ns)
         if (exabgp->in_flight == COMMAND_MARKER && exabgp->header_seen) {
             exabgp->reply_ns = now_ns + REPLY_NS;
             if (exabgp_sessions_listed(&exabgp->sessions, &line.peer, now_ns)) {
-                tell_session(exabgp, &line.peer, EXABGP_SESSION_UP, "");
+                session_changed(exabgp, &line.peer, EXABGP_SESSION_UP, "", now_ns);
             }
         }
         break;
     case EXABGP_LINE_RIB_ROUTE:
         if (exabgp->in_flight == COMMAND_READ) {
             exabgp->reply_ns = now_ns + REPLY_NS; /* a long table takes its time */
-            read_add(exabgp, &line.prefix);
+            exabgp_table_read_add(&exabgp->table, &line.prefix);
         }
         break;
     case EXABGP_LINE_OTHER:
@@ -455,10 +384,10 @@ static size_t command_send(struct exabgp *exabgp, enum command command, size_t r
     exabgp->reply_ns = now_ns + REPLY_NS;
     exabgp->counters.commands++;
     if (command == COMMAND_ANNOUNCE) {
-        return route_announce_command(exabgp->routes[route].route, line);
+        return route_announce_command(exabgp->table.entries[route].route, line);
     }
     if (command == COMMAND_WITHDRAW) {
-        return route_withdraw_command(exabgp->routes[route].route, line);
+        return route_withdraw_command(exabgp->table.entries[route].route, line);
     }
     return (size_t)snprintf(line, ROUTE_COMMAND_LEN, "%s\n", command_name(command));
 }
@@ -473,31 +402,19 @@ static size_t marker_send(struct exabgp *exabgp, int64_t now_ns,
     exabgp->markers_n++;
     exabgp->header_seen = false;
     exabgp_sessions_start(&exabgp->sessions);
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        exabgp->routes[i].blind = false;
-    }
+    exabgp_table_forget_blind(&exabgp->table);
     return command_send(exabgp, COMMAND_MARKER, 0, now_ns, line);
 }
 
-static bool route_wants_blind_withdraw(const struct route_entry *entry)
-{
-    return route_need(entry) == COMMAND_WITHDRAW && !entry->blind;
-}
-
-/* When the wait for the reply ends: a withdrawal does not wait long for a command that only asks.
- */
+/* When the wait for the reply ends. */
 static int64_t reply_deadline_ns(const struct exabgp *exabgp)
 {
     const int64_t urgent_ns = exabgp->sent_ns + URGENT_NS;
 
     if (exabgp->in_flight != COMMAND_ANNOUNCE && exabgp->in_flight != COMMAND_WITHDRAW &&
-        urgent_ns < exabgp->reply_ns) {
-        for (size_t i = 0; i < exabgp->routes_n; i++) {
-            if (route_wants_blind_withdraw(&exabgp->routes[i]) &&
-                exabgp->routes[i].retry_ns <= urgent_ns) {
-                return urgent_ns;
-            }
-        }
+        urgent_ns < exabgp->reply_ns &&
+        exabgp_table_next_blind(&exabgp->table, urgent_ns) < exabgp->table.count) {
+        return urgent_ns;
     }
     return exabgp->reply_ns;
 }
@@ -528,44 +445,23 @@ static void reply_expire(struct exabgp *exabgp, int64_t now_ns)
         alignment_lose(exabgp, now_ns, now_ns);
     } else { /* it was a marker */
         exabgp->in_flight = COMMAND_NONE;
-        exabgp->marker_ns = now_ns + backoff_ns(exabgp->marker_failures_n++);
+        exabgp->marker_ns = now_ns + exabgp_backoff_ns(exabgp->marker_failures_n++);
     }
-}
-
-/* Its reply cannot be recognised, so there is little to wait for. */
-static size_t withdraw_blindly(struct exabgp *exabgp, size_t route, int64_t now_ns,
-                               char line[static ROUTE_COMMAND_LEN])
-{
-    struct route_entry *entry = &exabgp->routes[route];
-    const size_t len = command_send(exabgp, COMMAND_WITHDRAW, route, now_ns, line);
-
-    exabgp->reply_ns = now_ns + BLIND_NS;
-    route_set_known(entry, EXABGP_KNOWN_NOTHING, now_ns);
-    entry->blind = true;
-    entry->blind_ns = entry->blind_ns ? entry->blind_ns : now_ns;
-    return len;
 }
 
 static size_t command_unaligned(struct exabgp *exabgp, int64_t now_ns,
                                 char line[static ROUTE_COMMAND_LEN])
 {
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        if (route_wants_blind_withdraw(&exabgp->routes[i])) {
-            return withdraw_blindly(exabgp, i, now_ns, line);
-        }
-    }
-    return now_ns >= exabgp->marker_ns ? marker_send(exabgp, now_ns, line) : 0;
-}
+    const size_t route = exabgp_table_next_blind(&exabgp->table, INT64_MAX);
+    size_t len;
 
-/* The first route that needs this and may have it; routes_n if none. */
-static size_t route_next(const struct exabgp *exabgp, enum command need, int64_t now_ns)
-{
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        if (route_need(&exabgp->routes[i]) == need && now_ns >= exabgp->routes[i].retry_ns) {
-            return i;
-        }
+    if (route == exabgp->table.count) {
+        return now_ns >= exabgp->marker_ns ? marker_send(exabgp, now_ns, line) : 0;
     }
-    return exabgp->routes_n;
+    len = command_send(exabgp, COMMAND_WITHDRAW, route, now_ns, line);
+    exabgp->reply_ns = now_ns + BLIND_NS; /* no reply can be recognised: little to wait for */
+    exabgp_table_set_blind(&exabgp->table, route, now_ns);
+    return len;
 }
 
 /* A flush sends all that ExaBGP holds once more. Worth it only if that is something and somebody
@@ -577,11 +473,11 @@ static bool flush_wanted(struct exabgp *exabgp)
     if (!exabgp->flush_due) {
         return false;
     }
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        if (route_need(&exabgp->routes[i]) != COMMAND_NONE) {
+    for (size_t i = 0; i < exabgp->table.count; i++) {
+        if (exabgp_table_need(&exabgp->table.entries[i]) != ROUTE_HOLD) {
             return false;
         }
-        held = held || exabgp->routes[i].status.holders_n > 0;
+        held = held || exabgp->table.entries[i].status.holders_n > 0;
     }
     exabgp->flush_due = held && exabgp_sessions_up(&exabgp->sessions) > 0;
     return exabgp->flush_due;
@@ -590,17 +486,18 @@ static bool flush_wanted(struct exabgp *exabgp)
 static size_t command_aligned(struct exabgp *exabgp, int64_t now_ns,
                               char line[static ROUTE_COMMAND_LEN])
 {
-    size_t route = route_next(exabgp, COMMAND_WITHDRAW, now_ns);
+    const struct exabgp_table *table = &exabgp->table;
+    size_t route = exabgp_table_next(table, ROUTE_WITHDRAW, now_ns);
 
-    if (route < exabgp->routes_n) {
+    if (route < table->count) {
         return command_send(exabgp, COMMAND_WITHDRAW, route, now_ns, line);
     }
-    route = exabgp->read_aligned ? route_next(exabgp, COMMAND_ANNOUNCE, now_ns) : exabgp->routes_n;
-    if (route < exabgp->routes_n) {
+    route = exabgp->read_aligned ? exabgp_table_next(table, ROUTE_ANNOUNCE, now_ns) : table->count;
+    if (route < table->count) {
         return command_send(exabgp, COMMAND_ANNOUNCE, route, now_ns, line);
     }
     if (exabgp->read_due || now_ns >= exabgp->verify_ns) {
-        read_start(exabgp);
+        exabgp_table_read_start(&exabgp->table);
         return command_send(exabgp, COMMAND_READ, 0, now_ns, line);
     }
     return flush_wanted(exabgp) ? command_send(exabgp, COMMAND_FLUSH, 0, now_ns, line) : 0;
@@ -619,30 +516,21 @@ size_t exabgp_command(struct exabgp *exabgp, int64_t now_ns,
 
 int64_t exabgp_deadline_ns(const struct exabgp *exabgp, int64_t now_ns)
 {
-    int64_t deadline_ns = exabgp->verify_ns;
+    int64_t deadline_ns;
 
     if (exabgp->in_flight != COMMAND_NONE) {
         return reply_deadline_ns(exabgp);
     }
     if (!exabgp->aligned) {
-        for (size_t i = 0; i < exabgp->routes_n; i++) {
-            if (route_wants_blind_withdraw(&exabgp->routes[i])) {
-                return now_ns;
-            }
-        }
-        return exabgp->marker_ns;
+        return exabgp_table_next_blind(&exabgp->table, INT64_MAX) < exabgp->table.count
+                   ? now_ns
+                   : exabgp->marker_ns;
     }
     if (exabgp->read_due) {
         return now_ns;
     }
-    for (size_t i = 0; i < exabgp->routes_n; i++) {
-        const struct route_entry *entry = &exabgp->routes[i];
-
-        if (route_need(entry) != COMMAND_NONE && entry->retry_ns < deadline_ns) {
-            deadline_ns = entry->retry_ns;
-        }
-    }
-    return deadline_ns;
+    deadline_ns = exabgp_table_deadline_ns(&exabgp->table);
+    return deadline_ns < exabgp->verify_ns ? deadline_ns : exabgp->verify_ns;
 }
 
 /* ---- life and looking in ---- */
@@ -650,37 +538,24 @@ int64_t exabgp_deadline_ns(const struct exabgp *exabgp, int64_t now_ns)
 struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_notify *notify,
                           void *context, int64_t now_ns)
 {
-    struct exabgp *exabgp = calloc(1, sizeof(*exabgp) + routes_n * sizeof(exabgp->routes[0]));
+    struct exabgp *exabgp = calloc(1, sizeof(*exabgp));
 
-    if (!exabgp) {
+    if (!exabgp || exabgp_table_init(&exabgp->table, routes, routes_n, now_ns) < 0) {
+        free(exabgp);
         return NULL;
     }
     exabgp->notify = notify;
     exabgp->context = context;
-    exabgp->routes_n = routes_n;
     exabgp->marker_ns = now_ns;
     exabgp->heard_ns = now_ns;
     exabgp->verify_ns = now_ns + VERIFY_NS;
     exabgp->read_due = true;
-    for (size_t i = 0; i < routes_n; i++) {
-        exabgp->routes[i].route = &routes[i];
-        exabgp->routes[i].retry_ns = now_ns;
-        exabgp->routes[i].status.known_ns = now_ns;
-    }
     return exabgp;
 }
 
 void exabgp_wish(struct exabgp *exabgp, size_t route, enum route_wish wish)
 {
-    struct route_entry *entry = &exabgp->routes[route];
-
-    if (entry->status.wish == wish) {
-        return;
-    }
-    entry->status.wish = wish;
-    /* What failed before was another wish. */
-    entry->status.failures_n = 0;
-    entry->retry_ns = INT64_MIN;
+    exabgp_table_wish(&exabgp->table, route, wish);
 }
 
 bool exabgp_in_flight(const struct exabgp *exabgp)
@@ -695,7 +570,7 @@ bool exabgp_aligned(const struct exabgp *exabgp)
 
 struct exabgp_route_status exabgp_route_status(const struct exabgp *exabgp, size_t route)
 {
-    return exabgp->routes[route].status;
+    return exabgp->table.entries[route].status;
 }
 
 const struct exabgp_sessions *exabgp_sessions(const struct exabgp *exabgp)
@@ -738,5 +613,8 @@ const char *exabgp_session_name(enum exabgp_session session)
 
 void exabgp_free(struct exabgp *exabgp)
 {
-    free(exabgp);
+    if (exabgp) {
+        exabgp_table_done(&exabgp->table);
+        free(exabgp);
+    }
 }

@@ -27,23 +27,8 @@
 #include "base/address.h"
 #include "bgp/exabgp_line.h"
 #include "bgp/exabgp_sessions.h"
+#include "bgp/exabgp_table.h"
 #include "bgp/route.h"
-
-enum exabgp_known {
-    EXABGP_KNOWN_NOTHING,
-    EXABGP_KNOWN_ANNOUNCED, /* our announcement was acknowledged */
-    EXABGP_KNOWN_FOUND,     /* ExaBGP holds it, with attributes somebody else gave it */
-    EXABGP_KNOWN_WITHDRAWN, /* our withdrawal was acknowledged, or ExaBGP was seen not to hold it */
-};
-
-struct exabgp_route_status {
-    enum route_wish wish;
-    enum exabgp_known known;
-    bool read;           /* the table was read since we started */
-    uint32_t holders_n;  /* neighbours whose table held it when last read */
-    uint32_t failures_n; /* commands refused or without effect, in a row */
-    int64_t known_ns;    /* when `known` was last set */
-};
 
 struct exabgp_counters {
     uint64_t commands, acknowledged, refused, timeouts, strays, events, bad_lines, mismatches;

@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         const size_t left = len - at - 2;
         const size_t part = bytes[at + 1] < left ? bytes[at + 1] : left;
 
-        now_ns += bytes[at] * 10 * CLOCK_NS_PER_MS;
+        now_ns += (int64_t)bytes[at] * 10 * CLOCK_NS_PER_MS;
         exabgp_receive(exabgp, bytes + at + 2, part, now_ns);
         commands_take(exabgp, now_ns, wishes);
         at += 2 + part;

@@ -301,6 +301,37 @@ Test(exabgp, sessions)
     talk_close(&talk);
 }
 
+Test(exabgp, a_neighbor_that_appears_later_is_told_too)
+{
+    static const char event[] =
+        "{ \"type\": \"state\", \"neighbor\": { \"address\": { \"peer\": \"10.99.0.%d\" }, "
+        "\"state\": \"%s\" } }\n";
+    struct talk talk;
+    char text[256];
+
+    talk_open(&talk, 1);
+    align(&talk);
+    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
+    EXPECT_COMMAND(&talk, "");
+    /* one we know flaps: ExaBGP repeats its table by itself */
+    snprintf(text, sizeof(text), event, 2, "down");
+    say(&talk, text);
+    snprintf(text, sizeof(text), event, 2, "up");
+    say(&talk, text);
+    EXPECT_COMMAND(&talk, "");
+    snprintf(text, sizeof(text), event, 3, "connected");
+    say(&talk, text);
+    EXPECT_COMMAND(&talk, "");
+    snprintf(text, sizeof(text), event, 3, "up");
+    say(&talk, text);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
 Test(exabgp, lines_too_long_are_dropped_whole)
 {
     static char junk[3 * EXABGP_LINE_LEN];
