@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BASE_LIKE_MS 5.0f
 #define BASE_ROW_BEST 3u /* estimates kept per map beside the measured ones */
+#define BASE_THREADS_MAX 64u
+#define BASE_CHUNK ((size_t)1024)
 #define BASE_NO_ROW UINT32_MAX
 
 enum base_kind {
@@ -100,22 +104,19 @@ static int bases_grow(struct bases *bases, size_t capacity)
     return 0;
 }
 
-static int base_add(struct bases *bases, enum base_kind kind, const struct infer_site *site)
+/* Estimates and orders of an entry whose kind and site are set. Entries do not depend on each
+ * other. */
+static void base_fill(struct bases *bases, size_t number)
 {
     struct infer_estimate estimates[MAP_MAX_POPS];
     const struct config *config = bases->config;
-    struct base_entry *entry;
+    struct base_entry *entry = &bases->entry[number];
 
-    if (bases->n == bases->capacity &&
-        bases_grow(bases, bases->capacity + bases->capacity / 2 + 64) != 0) {
-        return -ENOMEM;
-    }
-    entry = &bases->entry[bases->n];
-    *entry = (struct base_entry){.site = *site, .row = BASE_NO_ROW, .kind = (uint8_t)kind};
+    entry->row = BASE_NO_ROW;
     entry->source = (uint8_t)entry_estimate(bases, entry, estimates);
     for (size_t i = 0; i < config->map_n; i++) {
         const struct config_map *map = &config->maps[i];
-        struct base_order *order = &bases->order[bases->n * config->map_n + i];
+        struct base_order *order = &bases->order[number * config->map_n + i];
 
         *order = (struct base_order){.pops = ranking_default(map)};
         if (entry->source != MAP_SOURCE_DEFAULT) {
@@ -125,11 +126,21 @@ static int base_add(struct bases *bases, enum base_kind kind, const struct infer
                 map->pop_n > 1 ? estimates[ranking_pop(order->pops, 1)].rtt_ms - order->best_ms : 0;
         }
     }
+}
+
+static int site_add(struct bases *bases, const struct infer_site *site)
+{
+    if (bases->n == bases->capacity &&
+        bases_grow(bases, bases->capacity + bases->capacity / 2 + 64) != 0) {
+        return -ENOMEM;
+    }
+    bases->entry[bases->n] = (struct base_entry){.site = *site, .kind = BASE_SITE};
+    base_fill(bases, bases->n);
     bases->n++;
     return 0;
 }
 
-static int resolvers_init(struct bases *bases)
+static int resolvers_find(struct bases *bases)
 {
     const struct cell_table *cells = bases->cells;
 
@@ -143,37 +154,75 @@ static int resolvers_init(struct bases *bases)
         }
     }
     bases->resolver_pair[bases->resolver_n] = (uint32_t)cells->pair_n;
-    for (size_t i = 0; i < bases->resolver_n; i++) {
-        const struct infer_site site = {.place = (uint32_t)i};
-
-        if (base_add(bases, BASE_RESOLVER, &site) != 0) {
-            return -ENOMEM;
-        }
-    }
     return 0;
 }
 
-int bases_init(struct bases *bases, const struct config *config, const struct cell_table *cells,
-               const struct infer *infer)
+struct base_filler {
+    struct bases *bases;
+    _Atomic size_t *next;
+    pthread_t thread;
+    bool running;
+};
+
+static void *filler_run(void *context)
 {
-    const struct infer_site nothing = {0};
+    struct base_filler *filler = context;
+    size_t n = filler->bases->n;
+    size_t first;
+
+    while ((first = atomic_fetch_add(filler->next, BASE_CHUNK)) < n) {
+        size_t end = first + BASE_CHUNK < n ? first + BASE_CHUNK : n;
+
+        for (size_t i = first; i < end; i++) {
+            base_fill(filler->bases, i);
+        }
+    }
+    return NULL;
+}
+
+/* Fills all entries that are known from the start, side by side. */
+static void bases_fill(struct bases *bases, unsigned threads)
+{
+    struct base_filler fillers[BASE_THREADS_MAX];
+    unsigned n = threads < BASE_THREADS_MAX ? threads : BASE_THREADS_MAX;
+    _Atomic size_t next = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        fillers[i] = (struct base_filler){.bases = bases, .next = &next};
+        fillers[i].running =
+            i && pthread_create(&fillers[i].thread, NULL, filler_run, &fillers[i]) == 0;
+    }
+    (void)filler_run(&fillers[0]);
+    for (unsigned i = 1; i < n; i++) {
+        if (fillers[i].running) {
+            (void)pthread_join(fillers[i].thread, NULL);
+        }
+    }
+}
+
+int bases_init(struct bases *bases, const struct config *config, const struct cell_table *cells,
+               const struct infer *infer, unsigned threads)
+{
     int err;
 
     *bases = (struct bases){.config = config, .cells = cells, .infer = infer};
     bases->index_n = (size_t)1 << 16;
     bases->index = calloc(bases->index_n, sizeof(*bases->index));
-    err = bases->index ? bases_grow(bases, cells->block_n + 1024) : -ENOMEM;
-    err = err ? err : base_add(bases, BASE_NOTHING, &nothing);
-    for (size_t i = 0; i < cells->block_n && !err; i++) {
-        const struct infer_site site = {.place = (uint32_t)i};
-
-        err = base_add(bases, BASE_BLOCK, &site);
-    }
-    err = err ? err : resolvers_init(bases);
+    err = bases->index ? resolvers_find(bases) : -ENOMEM;
+    err = err ? err : bases_grow(bases, cells->block_n + bases->resolver_n + 1024);
     if (err) {
         bases_done(bases);
+        return err;
     }
-    return err;
+    bases->entry[bases->n++] = (struct base_entry){.kind = BASE_NOTHING};
+    for (uint32_t i = 0; i < cells->block_n; i++) {
+        bases->entry[bases->n++] = (struct base_entry){.site.place = i, .kind = BASE_BLOCK};
+    }
+    for (uint32_t i = 0; i < bases->resolver_n; i++) {
+        bases->entry[bases->n++] = (struct base_entry){.site.place = i, .kind = BASE_RESOLVER};
+    }
+    bases_fill(bases, threads ? threads : 1);
+    return 0;
 }
 
 uint32_t base_of_resolver(const struct bases *bases, uint32_t resolver)
@@ -248,7 +297,7 @@ int64_t base_of_site(struct bases *bases, const struct infer_site *site)
         }
         slot = site_slot(bases, bases->index, bases->index_n, &reduced);
     }
-    if (base_add(bases, BASE_SITE, &reduced) != 0) {
+    if (site_add(bases, &reduced) != 0) {
         return -ENOMEM;
     }
     bases->index_used++;

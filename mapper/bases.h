@@ -3,7 +3,8 @@
  * The rankings that data alone give, before pins: one base per measured block, per listed resolver
  * and per kind of site (addresses with equal estimates share one). Each holds an order for every
  * map, so that a compiler can walk millions of networks and look estimates up instead of making
- * them again. One thread.
+ * them again. One thread owns
+ * it; making the first entries is shared out.
  */
 #ifndef MAPPER_BASES_H
 #define MAPPER_BASES_H
@@ -40,7 +41,7 @@ struct bases {
 
 /* Number 0 is the base that knows nothing; then come the measured blocks, in order. -ENOMEM. */
 int bases_init(struct bases *bases, const struct config *config, const struct cell_table *cells,
-               const struct infer *infer);
+               const struct infer *infer, unsigned threads);
 void bases_done(struct bases *bases);
 
 #define BASE_UNKNOWN 0u

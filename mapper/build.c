@@ -95,7 +95,8 @@ static int image_compile(struct build *build)
                                   .asn = &build->asn,
                                   .overrides = &build->overrides,
                                   .cells = &build->cells,
-                                  .generation = build->report->generation};
+                                  .generation = build->report->generation,
+                                  .threads = build->options->threads};
 
     stage_show(build, "estimating");
     if (infer_fit(build->config, &build->geo, &build->asn, &build->cells, &build->infer) != 0) {

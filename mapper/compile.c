@@ -430,7 +430,8 @@ int compile_image(const struct compile_input *input, struct image_builder *build
 
     *ret_report = (struct compile_report){0};
     compiler.seen = calloc(input->cells->block_n + 1, 1);
-    err = compiler.seen ? bases_init(&compiler.bases, input->config, input->cells, input->infer)
+    err = compiler.seen ? bases_init(&compiler.bases, input->config, input->cells, input->infer,
+                                     input->threads)
                         : -ENOMEM;
     err = err ? out_of_memory(failure) : names_add(&compiler);
     err = err ? err : layers_build(&compiler);

@@ -31,6 +31,7 @@ struct compile_input {
     const struct cell_table *cells;
     const struct infer *infer;
     uint64_t generation;
+    unsigned threads;
 };
 
 struct compile_report {

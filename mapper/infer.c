@@ -78,12 +78,19 @@ static double site_distance_km(const struct infer *infer, const struct infer_sit
     return geo_distance_km(&infer->place_point[site->place], &infer->pop_point[pop]);
 }
 
-static double prior_ms(const struct infer *infer, const struct infer_site *site, size_t pop)
+static double prior_ms(const struct infer *infer, double km)
 {
-    if (!site_is_located(infer, site)) {
-        return infer->prior.unlocated_ms;
+    return km < 0 ? infer->prior.unlocated_ms : infer->prior.base_ms + infer->prior.ms_per_km * km;
+}
+
+/* The distances of a site to every PoP; negative where its place is not known. */
+static void distances_fill(const struct infer *infer, const struct infer_site *site, double *ret_km)
+{
+    bool located = site_is_located(infer, site);
+
+    for (size_t pop = 0; pop < infer->config->pop_n; pop++) {
+        ret_km[pop] = located ? site_distance_km(infer, site, pop) : -1;
     }
-    return infer->prior.base_ms + infer->prior.ms_per_km * site_distance_km(infer, site, pop);
 }
 
 /* Node keys. Located and unlocated sites learn apart, because what is left after their priors
@@ -332,6 +339,7 @@ static int levels_fit(struct infer *infer)
 {
     const struct cell_table *cells = infer->cells;
     float *rest = calloc(cells->cell_n + 1, sizeof(*rest));
+    double km[MAP_MAX_POPS];
     int err = 0;
 
     if (!rest) {
@@ -340,9 +348,9 @@ static int levels_fit(struct infer *infer)
     for (size_t b = 0; b < cells->block_n; b++) {
         const struct cell_block *block = &cells->block[b];
 
+        distances_fill(infer, &infer->site[b], km);
         for (size_t c = block->first_cell; c < block->first_cell + block->cell_n; c++) {
-            rest[c] =
-                cells->cell[c].rtt_ms - (float)prior_ms(infer, &infer->site[b], cells->cell[c].pop);
+            rest[c] = cells->cell[c].rtt_ms - (float)prior_ms(infer, km[cells->cell[c].pop]);
         }
         infer->access[b] = access_fit(infer, b, rest);
     }
@@ -444,13 +452,12 @@ void infer_site_reduce(const struct infer *infer, struct infer_site *site)
 
 /* Prior and levels for every PoP. */
 static enum map_source levels_apply(const struct infer *infer, const struct infer_site *site,
-                                    struct infer_estimate *estimates)
+                                    const double *km, struct infer_estimate *estimates)
 {
-    bool located = site_is_located(infer, site);
-    enum map_source source = located ? MAP_SOURCE_GEO : MAP_SOURCE_DEFAULT;
+    enum map_source source = site_is_located(infer, site) ? MAP_SOURCE_GEO : MAP_SOURCE_DEFAULT;
 
     for (size_t pop = 0; pop < infer->config->pop_n; pop++) {
-        estimates[pop] = (struct infer_estimate){.rtt_ms = (float)prior_ms(infer, site, pop),
+        estimates[pop] = (struct infer_estimate){.rtt_ms = (float)prior_ms(infer, km[pop]),
                                                  .source = (uint8_t)source};
     }
     for (int level = 0; level < LEVELS; level++) {
@@ -472,27 +479,28 @@ static enum map_source levels_apply(const struct infer *infer, const struct infe
 }
 
 /* No guess may be faster than light; what was measured may (the place can be wrong). */
-static void floor_apply(const struct infer *infer, const struct infer_site *site, size_t pop,
-                        struct infer_estimate *estimate)
+static void floors_apply(const struct infer *infer, const double *km,
+                         struct infer_estimate *estimates)
 {
-    double floor_ms = INFER_MIN_MS;
+    for (size_t pop = 0; pop < infer->config->pop_n; pop++) {
+        bool guessed = estimates[pop].samples == 0 && km[pop] > 0;
+        float floor_ms = (float)(INFER_MIN_MS + (guessed ? LIGHT_MS_PER_KM * km[pop] : 0));
 
-    if (estimate->samples == 0 && site_is_located(infer, site)) {
-        floor_ms += LIGHT_MS_PER_KM * site_distance_km(infer, site, pop);
-    }
-    if (estimate->rtt_ms < floor_ms) {
-        estimate->rtt_ms = (float)floor_ms;
+        if (estimates[pop].rtt_ms < floor_ms) {
+            estimates[pop].rtt_ms = floor_ms;
+        }
     }
 }
 
 enum map_source infer_from_site(const struct infer *infer, const struct infer_site *site,
                                 struct infer_estimate *ret_estimates)
 {
-    enum map_source source = levels_apply(infer, site, ret_estimates);
+    double km[MAP_MAX_POPS];
+    enum map_source source;
 
-    for (size_t pop = 0; pop < infer->config->pop_n; pop++) {
-        floor_apply(infer, site, pop, &ret_estimates[pop]);
-    }
+    distances_fill(infer, site, km);
+    source = levels_apply(infer, site, km, ret_estimates);
+    floors_apply(infer, km, ret_estimates);
     return source;
 }
 
@@ -501,8 +509,10 @@ enum map_source infer_from_block(const struct infer *infer, size_t block,
 {
     const struct cell_block *own = &infer->cells->block[block];
     const struct infer_site *site = &infer->site[block];
+    double km[MAP_MAX_POPS];
 
-    (void)levels_apply(infer, site, ret_estimates);
+    distances_fill(infer, site, km);
+    (void)levels_apply(infer, site, km, ret_estimates);
     for (size_t pop = 0; pop < infer->config->pop_n; pop++) {
         ret_estimates[pop].rtt_ms += infer->access[block];
     }
@@ -515,9 +525,7 @@ enum map_source infer_from_block(const struct infer *infer, size_t block,
         estimate->samples = cell->samples;
         estimate->source = MAP_SOURCE_MEASURED;
     }
-    for (size_t pop = 0; pop < infer->config->pop_n; pop++) {
-        floor_apply(infer, site, pop, &ret_estimates[pop]);
-    }
+    floors_apply(infer, km, ret_estimates);
     return MAP_SOURCE_MEASURED;
 }
 
