@@ -31,7 +31,8 @@ struct cores_check {
 static char
     libbpf_text[256]; /* the last thing libbpf complained about; libbpf has no per-object hook */
 
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
+                                                              const char *format, va_list arguments)
 {
     if (level == LIBBPF_WARN) {
         vsnprintf(libbpf_text, sizeof(libbpf_text), format, arguments);

@@ -298,11 +298,10 @@ Test(states_file, broken_operator_states_are_refused)
         "{\"version\": 2, \"operator\": []}",
         "{\"version\": 1}",
         "{\"version\": 1, \"operator\": [{}]}",
-        "{\"version\": 1, \"operator\": [{\"pop\": \"fra\", \"service\": \"\", \"state\": "
-        "\"sideways\","
-        " \"reason\": \"\", \"owner\": \"\", \"set\": 1, \"expires\": 0}]}",
-        "{\"version\": 1, \"operator\": [{\"pop\": \"\", \"service\": \"\", \"state\": \"up\","
-        " \"reason\": \"\", \"owner\": \"\", \"set\": 1, \"expires\": 0}]}",
+        ("{\"version\": 1, \"operator\": [{\"pop\": \"fra\", \"service\": \"\", \"state\": "
+         "\"sideways\", \"reason\": \"\", \"owner\": \"\", \"set\": 1, \"expires\": 0}]}"),
+        ("{\"version\": 1, \"operator\": [{\"pop\": \"\", \"service\": \"\", \"state\": \"up\","
+         " \"reason\": \"\", \"owner\": \"\", \"set\": 1, \"expires\": 0}]}"),
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -353,7 +352,7 @@ Test(states_file, fleet_files)
         cr_expect_eq(code < 0, rows[i].count < 0, "row %zu: %s", i, failure.text);
         cr_expect_not_null(strstr(failure.text, rows[i].fault), "row %zu: '%s'", i, failure.text);
         if (code == 0) {
-            cr_expect_eq(source.count, rows[i].count, "row %zu", i);
+            cr_expect_eq((int)source.count, rows[i].count, "row %zu", i);
             cr_expect_eq(force, rows[i].force, "row %zu", i);
         }
         if (i == 2) {
