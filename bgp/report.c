@@ -231,7 +231,7 @@ static void why_text(const struct announcer *announcer, size_t vip, int64_t now_
              state->verdict.reason);
     text_add(text, "  since      %s ago: %s\n", age_format(now_ns - state->wish_since_ns, age),
              state->wish_reason);
-    text_add(text, "  exabgp     %s %s ago, held for %u neighbours%s%s\n",
+    text_add(text, "  exabgp     %s %s ago, held for %u neighbors%s%s\n",
              exabgp_known_name(status.known), age_format(now_ns - status.known_ns, age),
              status.holders_n, status.read ? "" : " (table not read yet)",
              status.failures_n ? ", commands fail" : "");

@@ -2,7 +2,9 @@
 """isochrone-bgp under real ExaBGP, with BIRD as the router, in network namespaces."""
 import os
 import pathlib
+import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -188,3 +190,52 @@ def test_many_flaps_end_right(lab):
     time.sleep(0.5)
     assert lab.routed(VIP4)
     assert lab.ask({"verb": "vip status"})["data"]["exabgp"]["mismatches"] == 0
+
+
+def vip_lab(*arguments):
+    done = subprocess.run([ROOT / "deploy/lab/vip-lab", *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=90, check=False)
+    print(done.stdout, done.stderr)
+    return done
+
+
+@pytest.mark.skipif(not (BIN / "isochrone-edge").exists(), reason="SKIP: isochrone-edge is not built")
+def test_vip_lab_with_edge(tmp_path):
+    """The command itself: edge up, killed, up again, and nothing left behind."""
+    world, state = tmp_path / "world", tmp_path / "state"
+    world.mkdir()
+    (world / "edge.yaml").write_text(
+        "listen:\n  - 127.0.0.1@5300\nzones:\n  - {origin: example.com., file: example.com.zone}\n"
+        "control: edge.sock\nmetrics: \"127.0.0.1@9167\"\nstate_dir: state\n")
+    (world / "example.com.zone").write_text(
+        "$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.10\n")
+    before = sorted(path.name for path in world.iterdir())
+    assert vip_lab("break", "--state", state).returncode == 1
+    up = vip_lab("up", "--bin", BIN, "--edge-config", world / "edge.yaml", "--state", state)
+    try:
+        assert up.returncode == 0
+        assert "edge answers example.com. SOA on both VIPs" in up.stdout
+        assert vip_lab("up", "--bin", BIN, "--edge-config", world / "edge.yaml", "--state", state).returncode == 1
+        broken = vip_lab("break", "--state", state)
+        assert broken.returncode == 0
+        for vip in (VIP4, VIP6):
+            assert re.search(rf"^SIGKILL edge    birdc: {re.escape(vip)} withdrawn \+\d+ ms; restart: announced again "
+                             r"\+[\d.]+ m?s$", broken.stdout, re.MULTILINE)
+        status = vip_lab("status", "--state", state).stdout
+        assert "192.0.2.53/32" in status and "announced" in status and "is dead" not in status
+        namespaces = [viplab.Lab.open(state).pop, viplab.Lab.open(state).router]
+    finally:
+        down = vip_lab("down", "--state", state)
+    assert down.returncode == 0 and not state.exists()
+    assert not any(name in viplab.run("ip", "netns", "list") for name in namespaces)
+    assert sorted(path.name for path in world.iterdir()) == before
+
+
+def test_vip_lab_says_what_is_wrong_and_leaves_nothing(tmp_path):
+    config = tmp_path / "edge.yaml"
+    config.write_text("listen: [127.0.0.1@5300]\nnonsense: 1\nzones: []\n")
+    if not (BIN / "isochrone-edge").exists():
+        pytest.skip("SKIP: isochrone-edge is not built")
+    up = vip_lab("up", "--bin", BIN, "--edge-config", config, "--state", tmp_path / "state")
+    assert up.returncode == 1 and "nonsense" in up.stderr
+    assert not (tmp_path / "state").exists()

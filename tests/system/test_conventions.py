@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin"))
 PROGRAMS = ["isochrone-edge", "isochrone-mapper", "isochrone-bgp", "isochronectl", "isochrone-xdpbench"]
-SCRIPTS = ["deploy/quickstart", "deploy/install-packages", "tests/run"]
+SCRIPTS = ["deploy/quickstart", "deploy/install-packages", "deploy/lab/vip-lab", "tests/run"]
 
 
 def run(*command):
