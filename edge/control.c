@@ -34,6 +34,25 @@ struct control {
     struct control_client *clients[CONTROL_CLIENTS_MAX];
 };
 
+json_t *control_text(const char *text)
+{
+    json_t *string = text ? json_string(text) : json_null();
+    char *safe;
+
+    if (string) {
+        return string;
+    }
+    safe = strdup(text);
+    for (char *at = safe; at && *at; at++) {
+        if ((unsigned char)*at >= 0x80) {
+            *at = '?';
+        }
+    }
+    string = safe ? json_string(safe) : NULL;
+    free(safe);
+    return string;
+}
+
 json_t *control_refuse(const char *format, ...)
 {
     char text[2048];
@@ -42,7 +61,7 @@ json_t *control_refuse(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    return json_pack("{s:b, s:[s]}", "ok", 0, "errors", text);
+    return json_pack("{s:b, s:[o]}", "ok", 0, "errors", control_text(text));
 }
 
 static int control_watch(const struct control *control, int operation, int fd, uint32_t events,

@@ -42,6 +42,10 @@ void control_tidy(struct control *control, int64_t now_ns);
 
 void control_close(struct control *control); /* removes the file; NULL is allowed */
 
+/* Text from files or the operator as a JSON string: what is no UTF-8 becomes "?", since a reason
+ * must not get lost over how it is written. NULL text is null. */
+json_t *control_text(const char *text);
+
 /* {"ok": false, "errors": [...]} */
 json_t *control_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "edge/answer.h"
+#include "edge/control.h"
 #include "edge/counters.h"
 #include "edge/explain_query.h"
 #include "edge/status.h"
@@ -471,9 +472,9 @@ int explain(const struct publisher *publisher, const struct explain_request *req
     code = explain_run(&explanation, query, (size_t)query_len, &source, question);
     fclose(explanation.out);
     json_object_set_new(explanation.data, "question", json_string(question));
-    *ret_reply = code == 0
-                     ? json_pack("{s:b, s:s, s:O}", "ok", 1, "text", text, "data", explanation.data)
-                     : NULL;
+    *ret_reply = code == 0 ? json_pack("{s:b, s:o, s:O}", "ok", 1, "text", control_text(text),
+                                       "data", explanation.data)
+                           : NULL;
     json_decref(explanation.data);
     free(text);
     return code < 0

@@ -2,10 +2,12 @@
 #include "edge/loader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -322,6 +324,36 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
     return 0;
 }
 
+/* The file starts with this and is as long as that. The first block of a map holds the digest of
+ * the whole. */
+static bool loader_is_kept(const char *path, const void *start, size_t start_len, size_t len)
+{
+    struct stat status;
+    uint8_t block[MAP_BLOCK_SIZE];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool same = fd >= 0 && start_len <= sizeof(block) && fstat(fd, &status) == 0 &&
+                (uint64_t)status.st_size == len &&
+                read(fd, block, start_len) == (ssize_t)start_len &&
+                memcmp(block, start, start_len) == 0;
+
+    fd_close(&fd);
+    return same;
+}
+
+static int loader_keep_image(const struct loaded *loaded, struct failure *failure)
+{
+    const struct map_region *region = image_region(loaded->image);
+    size_t len = (size_t)region->block_n * MAP_BLOCK_SIZE;
+    char *copy = loader_copy_path(loaded->config, LOADER_IMAGE_COPY);
+    int code = 0;
+
+    if (copy && !loader_is_kept(copy, region->bytes, MAP_BLOCK_SIZE, len)) {
+        code = fd_replace_file(copy, region->bytes, len, 0600, failure);
+    }
+    free(copy);
+    return code;
+}
+
 static int loader_keep_services(const struct loaded *loaded, struct failure *failure)
 {
     const char *path = loaded->config->services;
@@ -344,19 +376,14 @@ static int loader_keep_services(const struct loaded *loaded, struct failure *fai
 
 int loader_keep_copies(const struct loaded *loaded, struct failure *failure)
 {
-    char *copy = loader_copy_path(loaded->config, LOADER_IMAGE_COPY);
     int code = 0;
 
-    if (copy && loaded->image && !loaded->image_fault && !loaded->services_fault) {
-        const struct map_region *region = image_region(loaded->image);
-
-        code = fd_replace_file(copy, region->bytes, (size_t)region->block_n * MAP_BLOCK_SIZE, 0600,
-                               failure);
+    if (loaded->image && !loaded->image_fault && !loaded->services_fault) {
+        code = loader_keep_image(loaded, failure);
         if (code == 0) {
             code = loader_keep_services(loaded, failure);
         }
     }
-    free(copy);
     return code;
 }
 

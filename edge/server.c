@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -58,6 +59,24 @@ void server_sum(const struct server *server, struct counters_sum *ret_sum, uint6
 
 /* --- start --- */
 
+/* The soft limit of descriptors is 1024 almost everywhere, for programs that use select(). */
+static void server_raise_descriptors(const struct config *config, unsigned worker_n)
+{
+    rlim_t wanted = config->tcp.connections + (rlim_t)worker_n * (config->listen_n * 2 + 3) + 128;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    if (limit.rlim_max < wanted) {
+        log_warning(
+            "%llu descriptors are allowed, %llu may be needed: TCP connections will be fewer",
+            (unsigned long long)limit.rlim_max, (unsigned long long)wanted);
+    }
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int server_open_workers(struct server *server, struct failure *failure)
 {
     const struct config *config = server->publisher->loaded->config;
@@ -78,6 +97,7 @@ static int server_open_workers(struct server *server, struct failure *failure)
     }
     cpu_n = (unsigned)CPU_COUNT(&cpus);
     worker_n = config->workers ? config->workers : cpu_n;
+    server_raise_descriptors(config, worker_n);
     server->workers = calloc(worker_n, sizeof(struct worker *));
     server->tcp_clients = calloc(1, sizeof(*server->tcp_clients));
     if (!server->workers || !server->tcp_clients) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "edge/control.h"
 #include "edge/server.h"
 #include "edge/zone.h"
 
@@ -33,7 +34,8 @@ static json_t *status_close(struct status_page *page)
     json_t *reply = NULL;
 
     if (page->out && fclose(page->out) == 0) {
-        reply = json_pack("{s:b, s:s, s:O}", "ok", 1, "text", page->text, "data", page->data);
+        reply = json_pack("{s:b, s:o, s:O}", "ok", 1, "text", control_text(page->text), "data",
+                          page->data);
     }
     free(page->text);
     json_decref(page->data);
@@ -145,9 +147,10 @@ static void status_feeds(struct status_page *page, const struct publisher *publi
         fprintf(page->out, "feed      %s %s%s%s\n", feed->path, fleet_status_name(feed->status),
                 ok ? "" : "  ! ", ok ? "" : feed->fault.text);
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:I, s:I, s:s}", "file", feed->path, "status",
+            list, json_pack("{s:o, s:s, s:I, s:I, s:o}", "file", control_text(feed->path), "status",
                             fleet_status_name(feed->status), "since", (json_int_t)feed->since_s,
-                            "accepted", (json_int_t)feed->accepted_s, "fault", feed->fault.text));
+                            "accepted", (json_int_t)feed->accepted_s, "fault",
+                            control_text(feed->fault.text)));
     }
     json_object_set_new(page->data, "feeds", list);
 }
@@ -178,13 +181,14 @@ static void status_map(struct status_page *page, const struct loaded *loaded, in
         fprintf(page->out, "  ! older map: %s\n", loaded->image_fault);
     }
     json_object_set_new(page->data, "map",
-                        json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:s?}", "generation",
+                        json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "generation",
                                   (json_int_t)header->generation, "parent_generation",
                                   (json_int_t)header->parent_generation, "digest", digest, "pops",
                                   (json_int_t)header->pop_n, "maps", (json_int_t)header->map_n,
                                   "bytes", (json_int_t)header->total_size, "loaded",
                                   (json_int_t)loaded->image_loaded_s, "from_state_dir",
-                                  loaded->from_state_dir, "fault", loaded->image_fault));
+                                  loaded->from_state_dir, "fault",
+                                  control_text(loaded->image_fault)));
 }
 
 static void status_services(struct status_page *page, const struct server *server)
@@ -214,8 +218,7 @@ static void status_services(struct status_page *page, const struct server *serve
                                               (int)ttl, "lowered", reason != STATES_TTL_NORMAL));
     }
     json_object_set_new(page->data, "services", list);
-    json_object_set_new(page->data, "services_fault",
-                        loaded->services_fault ? json_string(loaded->services_fault) : json_null());
+    json_object_set_new(page->data, "services_fault", control_text(loaded->services_fault));
 }
 
 static void status_zone(FILE *out, const struct loaded_zone *zone)
@@ -254,12 +257,13 @@ static void status_zones(struct status_page *page, const struct loaded *loaded)
         const struct loaded_zone *zone = &loaded->zones[i];
 
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s?}", "origin", zone->config->origin,
-                            "file", zone->config->file, "status",
-                            !zone->zone ? "servfail" : (zone->fault ? "stale" : "ok"), "serial",
-                            (json_int_t)(zone->zone ? zone->zone->serial : 0), "records",
-                            (json_int_t)(zone->zone ? zone->zone->record_n : 0), "loaded",
-                            (json_int_t)zone->loaded_s, "fault", zone->fault));
+            list,
+            json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o}", "origin",
+                      control_text(zone->config->origin), "file", control_text(zone->config->file),
+                      "status", !zone->zone ? "servfail" : (zone->fault ? "stale" : "ok"), "serial",
+                      (json_int_t)(zone->zone ? zone->zone->serial : 0), "records",
+                      (json_int_t)(zone->zone ? zone->zone->record_n : 0), "loaded",
+                      (json_int_t)zone->loaded_s, "fault", control_text(zone->fault)));
     }
     json_object_set_new(page->data, "zones", list);
 }

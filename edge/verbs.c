@@ -44,7 +44,7 @@ static json_t *verbs_list(char *const *texts, size_t n)
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(list, json_string(texts[i]));
+        json_array_append_new(list, control_text(texts[i]));
     }
     return list;
 }
@@ -222,7 +222,8 @@ static json_t *verbs_pop_reply(struct server *server, const struct verbs_targets
         fputs("(no state_dir: this ends with the process)\n", out);
     }
     fclose(out);
-    reply = json_pack("{s:b, s:s, s:{s:o}}", "ok", 1, "text", text, "data", "states", list);
+    reply = json_pack("{s:b, s:o, s:{s:o}}", "ok", 1, "text", control_text(text), "data", "states",
+                      list);
     free(text);
     return reply;
 }

@@ -2,6 +2,7 @@
 """isochrone-edge on loopback: transports, limits, metrics, life and death."""
 import os
 import pwd
+import resource
 import signal
 import socket
 import struct
@@ -239,6 +240,26 @@ def test_limits_of_connections(tmp_path):
         for client in mine + others:
             client.close()
         assert until(lambda: server.metrics()["isochrone_edge_tcp_connections"] == 0)
+
+
+def test_more_connections_than_the_soft_limit_of_descriptors(tmp_path):
+    server = Edge(tmp_path, tcp={"connections": 1500, "connections_per_client": 1500})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4096:
+        pytest.skip("the hard limit of descriptors is too low here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        server.start()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, hard))
+        with server:
+            clients = [server.connect() for _ in range(600)]
+            clients[-1].sendall(frame(query("static.example.com.").to_wire()))
+            read_frame(clients[-1])
+            assert until(lambda: server.metrics()["isochrone_edge_tcp_connections"] == 600)
+            for client in clients:
+                client.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # --- metrics, stats and status say the same

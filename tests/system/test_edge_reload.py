@@ -152,6 +152,15 @@ def test_a_broken_zone_fails_alone(tmp_path):
         assert server.metrics()["isochrone_edge_zones_failed"] == 0
 
 
+def test_a_reason_that_is_no_utf8_is_still_told(tmp_path):
+    with Edge(tmp_path) as server:
+        (tmp_path / "example.com.zone").write_bytes(zone_text(2).encode() + b"\xff\xfe IN A\n$INCLUDE n\xf6ne\n")
+        done = server.ctl("reload")
+        assert done.returncode == 1
+        assert "example.com.zone:" in done.stderr
+        assert "example.com.zone:" in server.ctl("status").stdout
+
+
 def test_a_zone_that_never_loaded_answers_servfail(tmp_path):
     (tmp_path / "other.zone").write_text("nonsense\n")
     with Edge(tmp_path, zones=TWO_ZONES) as server:
