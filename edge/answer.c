@@ -160,7 +160,8 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
         }
         limit = wanted < limit ? wanted : limit;
     }
-    limit -= edns_response_len(&query->edns, work->snapshot->identity_len);
+    work->opt_len = (uint16_t)edns_response_len(&query->edns, work->snapshot->identity_len);
+    limit -= work->opt_len;
     response_init(&work->response, bytes, limit, query->question, query->question_len);
     work->name = &query->name;
     work->kind = ANSWER_SERVFAIL;
@@ -183,12 +184,9 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
     flags |= work->authoritative ? WIRE_FLAG_AA : 0;
     flags |= response->truncated ? WIRE_FLAG_TC : 0;
     if (query->edns.present) {
-        const char *identity = work->snapshot->info.identity;
-        size_t identity_len = work->snapshot->identity_len;
-
         edns_write(bytes + response->at, &query->edns, (uint8_t)((unsigned)work->rcode >> 4),
-                   work->ecs_scope, identity, identity_len);
-        response->at += edns_response_len(&query->edns, identity_len);
+                   work->ecs_scope, work->snapshot->info.identity, work->snapshot->identity_len);
+        response->at += work->opt_len;
         response->counts[RESPONSE_ADDITIONAL]++;
     }
     wire_put_u16(bytes, query->id);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/arena.h"
+
 #define NAME_HASH_ROOT UINT64_C(0x6a09e667f3bcc909)
 #define NAME_HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
@@ -28,18 +30,6 @@ static uint64_t name_mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 29);
 }
 
-/* Eight bytes at once: A..Z to a..z, everything else untouched. */
-static uint64_t name_fold_word(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t seven = word & (ones * 0x7f);
-    uint64_t above_z = seven + ones * (0x7f - 'Z');
-    uint64_t from_a = seven + ones * (0x80 - 'A');
-    uint64_t upper = (from_a ^ above_z) & ~word & (ones * 0x80);
-
-    return word | (upper >> 2);
-}
-
 static inline uint64_t name_hash_one(uint64_t hash, const uint8_t *label)
 {
     size_t left = (size_t)label[0] + 1;
@@ -50,19 +40,17 @@ static inline uint64_t name_hash_one(uint64_t hash, const uint8_t *label)
     return name_mix(hash, name_load(label) & (~UINT64_C(0) >> (64 - 8 * left)));
 }
 
-/* Copies and folds a name whose length is known; reads nothing past `bytes + available`. */
-static inline void name_key_fold(struct name_key *key, const uint8_t *bytes, size_t available)
-{
-    for (size_t i = 0; i < key->len; i += 8) {
-        uint64_t word = 0;
+typedef uint8_t name_block __attribute__((vector_size(16)));
 
-        if (i + 8 <= available) {
-            word = name_load(bytes + i);
-        } else {
-            memcpy(&word, bytes + i, available - i);
-        }
-        word = name_fold_word(word);
-        memcpy(key->bytes + i, &word, sizeof(word));
+/* Sixteen bytes at once, in place: A..Z to a..z, everything else untouched. */
+static inline void name_key_fold(struct name_key *key)
+{
+    for (size_t i = 0; i < key->len; i += sizeof(name_block)) {
+        name_block block;
+
+        memcpy(&block, key->bytes + i, sizeof(block));
+        block |= (name_block)((block >= 'A') & (block <= 'Z')) & 0x20;
+        memcpy(key->bytes + i, &block, sizeof(block));
     }
 }
 
@@ -86,13 +74,24 @@ size_t name_key_parse(struct name_key *key, const uint8_t *bytes, size_t len)
     key->offsets[label_n] = (uint8_t)at;
     key->label_n = (uint8_t)label_n;
     key->len = (uint8_t)(at + 1);
-    name_key_fold(key, bytes, len);
+    memcpy(key->bytes, bytes, at + 1);
+    name_key_fold(key);
     key->hashes[0] = hash;
     for (unsigned i = label_n; i-- > 0;) {
         hash = name_hash_one(hash, key->bytes + key->offsets[i]);
         key->hashes[label_n - i] = hash;
     }
     return at + 1;
+}
+
+const uint8_t *name_store(struct arena *arena, const uint8_t *name, size_t len)
+{
+    uint8_t *stored = arena_alloc(arena, len + NAME_SLACK);
+
+    if (stored) {
+        memcpy(stored, name, len);
+    }
+    return stored;
 }
 
 size_t name_len(const uint8_t *name)

@@ -11,6 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error                                                                                             \
+    "names are compared and hashed in words, which needs a little-endian machine, as the latency map does"
+#endif
+
+struct arena;
 
 #define NAME_LEN_MAX 255u    /* wire form, with the root's zero byte */
 #define NAME_LABELS_MAX 127u /* without the root */
@@ -19,9 +27,9 @@
 #define NAME_SLACK 8u       /* bytes after a name that may be read, for whole-word loads */
 
 struct name_key {
-    uint8_t len;                                  /* of the name, in bytes */
-    uint8_t label_n;                              /* without the root */
-    uint8_t bytes[NAME_LEN_MAX + NAME_SLACK + 1]; /* lower case */
+    uint8_t len;                                      /* of the name, in bytes */
+    uint8_t label_n;                                  /* without the root */
+    uint8_t bytes[NAME_LEN_MAX + 1 + 2 * NAME_SLACK]; /* lower case; folded in blocks of 16 */
     uint8_t offsets[NAME_LABELS_MAX +
                     1]; /* of the i-th label from the left; offsets[label_n] is the root */
     uint64_t hashes[NAME_LABELS_MAX + 1]; /* of the suffix of k labels; hashes[0] is the root's */
@@ -53,6 +61,27 @@ static inline uint64_t name_key_hash(const struct name_key *key)
 {
     return key->hashes[key->label_n];
 }
+
+/* Whether two names of the same length in lower case are the same. Both have NAME_SLACK readable
+ * bytes after them. */
+static inline bool name_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    uint64_t left, right;
+
+    for (; len > 8; len -= 8, a += 8, b += 8) {
+        memcpy(&left, a, 8);
+        memcpy(&right, b, 8);
+        if (left != right) {
+            return false;
+        }
+    }
+    memcpy(&left, a, 8);
+    memcpy(&right, b, 8);
+    return (left ^ right) << (64 - 8 * len) == 0; /* little-endian: the first byte is the lowest */
+}
+
+/* A copy with slack, or NULL when out of memory. */
+const uint8_t *name_store(struct arena *arena, const uint8_t *name, size_t len);
 
 /* Length of a well-formed name. */
 size_t name_len(const uint8_t *name);

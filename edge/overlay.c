@@ -52,7 +52,7 @@ static uint32_t overlay_lookup(const struct overlay *overlay, const uint8_t *nam
         const struct overlay_node *node = &overlay->nodes[overlay->slots[i] - 1];
 
         if (node->hash == hash && node->name_len == name_len &&
-            !memcmp(node->name, name, name_len)) {
+            name_same(node->name, name, name_len)) {
             return overlay->slots[i];
         }
     }
@@ -109,7 +109,7 @@ int overlay_add(struct overlay *overlay, const struct name_key *name, const stru
                                         .name_len = len,
                                         .label_n = (uint8_t)labels};
 
-            node.name = arena_copy(overlay->arena, suffix, len);
+            node.name = name_store(overlay->arena, suffix, len);
             if (!node.name || (overlay->node_n == overlay->node_max && overlay_grow(overlay))) {
                 return -ENOMEM;
             }

@@ -42,7 +42,7 @@ bool overlay_is_empty(const struct overlay *overlay);
 const struct overlay_node *overlay_get(const struct overlay *overlay, const struct name_key *key,
                                        unsigned label_n);
 
-/* The node of the name with this hash, or NULL. */
+/* The node of the name with this hash, or NULL; the name has NAME_SLACK readable bytes after it. */
 const struct overlay_node *overlay_get_name(const struct overlay *overlay, const uint8_t *name,
                                             size_t name_len, uint64_t hash);
 

@@ -103,7 +103,11 @@ bool response_add_addresses(struct response *response, uint32_t ttl, const uint8
     }
     for (size_t i = 0; i < count; i++) {
         response_put_fixed(out, owner, type, WIRE_CLASS_IN, ttl, (uint16_t)address_len);
-        memcpy(out + RESPONSE_RR_FIXED, addresses, address_len);
+        if (address_len == 4) { /* lengths the compiler knows need no call */
+            memcpy(out + RESPONSE_RR_FIXED, addresses, 4);
+        } else {
+            memcpy(out + RESPONSE_RR_FIXED, addresses, 16);
+        }
         out += RESPONSE_RR_FIXED + address_len;
         addresses += address_len;
     }

@@ -37,7 +37,7 @@ const struct zone_node *zone_get(const struct zone *zone, const struct name_key 
         node = &zone->nodes[zone->slots[i].node - 1];
         offset = name_suffix_offset(key, label_n);
         if (node->name_len == key->len - offset &&
-            !memcmp(node->name, key->bytes + offset, node->name_len)) {
+            name_same(node->name, key->bytes + offset, node->name_len)) {
             return node;
         }
     }

@@ -118,7 +118,7 @@ static int freeze_nodes(const struct zone_builder *builder, struct zone *zone,
         const struct builder_node *from = &builder->nodes[i];
         int status;
 
-        nodes[i].name = arena_copy(zone->arena, from->name, from->name_len);
+        nodes[i].name = name_store(zone->arena, from->name, from->name_len);
         nodes[i].hash = from->hash;
         nodes[i].name_len = from->name_len;
         nodes[i].label_n = from->label_n;

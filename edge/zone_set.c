@@ -13,7 +13,7 @@ struct zone_place {
     uint64_t hash;
     uint8_t len;
     uint8_t label_n;
-    uint8_t origin[NAME_LEN_MAX];
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK];
 };
 
 struct zone_set {
@@ -149,7 +149,7 @@ const struct zone *zone_set_find_key(const struct zone_set *set, const struct na
             const struct zone_place *place = &set->places[set->slots[i] - 1];
 
             if (place->hash == key->hashes[depth] && place->len == key->len - offset &&
-                !memcmp(place->origin, key->bytes + offset, place->len)) {
+                name_same(place->origin, key->bytes + offset, place->len)) {
                 return place->zone;
             }
         }

@@ -188,6 +188,23 @@ Test(name, under)
     }
 }
 
+Test(name, same_looks_at_every_byte_and_none_beyond)
+{
+    uint8_t a[40 + NAME_SLACK], b[40 + NAME_SLACK];
+
+    for (size_t len = 1; len <= 40; len++) {
+        memset(a, 'a', sizeof(a));
+        memset(b, 'a', sizeof(b));
+        memset(b + len, 'x', NAME_SLACK);
+        cr_expect(name_same(a, b, len), "%zu bytes", len);
+        for (size_t i = 0; i < len; i++) {
+            b[i] ^= 0x80;
+            cr_expect_not(name_same(a, b, len), "byte %zu of %zu", i, len);
+            b[i] ^= 0x80;
+        }
+    }
+}
+
 Test(name, the_seed_changes_hashes)
 {
     struct name_key before, after;
