@@ -12,8 +12,8 @@
 #include "base/failure.h"
 #include "maps/image.h"
 
-/* At most `top` datacenters per network (0: all the record has). Special-purpose blocks and blocks
- * for which the map only has its default are left out. */
+/* At most `top` datacenters per network (0: all the record has). Special-purpose blocks are left
+ * out. */
 int export_nets(const struct image *image, uint32_t map, unsigned top, FILE *out,
                 struct failure *failure);
 

@@ -17,6 +17,7 @@
 #include "base/number.h"
 #include "mapper/build.h"
 #include "mapper/config.h"
+#include "mapper/eval.h"
 #include "mapper/explain.h"
 #include "mapper/export.h"
 #include "mapper/overrides.h"
@@ -35,12 +36,15 @@ static const char usage[] =
     "       isochrone-mapper lookup IMAGE ADDRESS|PREFIX... [--map NAME] [--resolver] [--json]\n"
     "       isochrone-mapper show IMAGE [--json]\n"
     "       isochrone-mapper export-nets IMAGE [--map NAME] [--top N]\n"
+    "       isochrone-mapper eval IMAGE --truth FILE [--baseline IMAGE] [--map NAME] [--json]\n"
     "       isochrone-mapper --help | --version\n";
 
 struct arguments {
     const char *config;
     const char *output;
     const char *map;
+    const char *truth;
+    const char *baseline;
     uint64_t as_of_s;
     uint64_t threads;
     uint64_t top;
@@ -62,6 +66,8 @@ enum option_id {
     OPTION_MAP,
     OPTION_RESOLVER,
     OPTION_TOP,
+    OPTION_TRUTH,
+    OPTION_BASELINE,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -77,6 +83,8 @@ static const struct option options[] = {
     {"map", required_argument, NULL, OPTION_MAP},
     {"resolver", no_argument, NULL, OPTION_RESOLVER},
     {"top", required_argument, NULL, OPTION_TOP},
+    {"truth", required_argument, NULL, OPTION_TRUTH},
+    {"baseline", required_argument, NULL, OPTION_BASELINE},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -121,6 +129,12 @@ static bool option_take(int id, const char *value, struct arguments *arguments)
         return true;
     case OPTION_MAP:
         arguments->map = value;
+        return true;
+    case OPTION_TRUTH:
+        arguments->truth = value;
+        return true;
+    case OPTION_BASELINE:
+        arguments->baseline = value;
         return true;
     case OPTION_AS_OF:
         return take_u64(value, 1, INT64_MAX, &arguments->as_of_s);
@@ -411,14 +425,34 @@ static int export_verb(const struct arguments *arguments)
     return status;
 }
 
+static int eval_verb(const struct arguments *arguments)
+{
+    const struct eval_options eval = {
+        .truth = arguments->truth, .map = arguments->map, .json = arguments->json};
+    struct image *image = NULL;
+    struct image *baseline = NULL;
+    struct failure failure;
+    int err;
+
+    if (arguments->operand_n != 1 || !arguments->truth) {
+        return usage_fail("eval needs an image and --truth", NULL);
+    }
+    err = image_open(arguments->operand[0], &image, &failure);
+    if (!err && arguments->baseline) {
+        err = image_open(arguments->baseline, &baseline, &failure);
+    }
+    err = err ? err : eval_run(image, baseline, &eval, stdout, &failure);
+    image_unref(image);
+    image_unref(baseline);
+    return err ? input_fail(&failure) : EXIT_DONE;
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct arguments *arguments);
 } verbs[] = {
-    {"build", build_verb},
-    {"lookup", lookup_verb},
-    {"show", show_verb},
-    {"export-nets", export_verb},
+    {"build", build_verb},        {"lookup", lookup_verb}, {"show", show_verb},
+    {"export-nets", export_verb}, {"eval", eval_verb},
 };
 
 int main(int argc, char **argv)
