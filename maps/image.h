@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The read side of the latency map image. An image is read whole into private memory (a file that is overwritten or
- * truncated while we serve cannot hurt), validated whole, then immutable and shared by reference count between threads.
- * Whatever passes image_open() can be walked by the cores without a further check.
+ * The read side of the latency map image. An image is read whole into private memory (a file that
+ * is overwritten or truncated while we serve cannot hurt), validated whole, then immutable and
+ * shared by reference count between threads. Whatever passes image_open() can be walked by the
+ * cores without a further check.
  */
 #ifndef MAPS_IMAGE_H
 #define MAPS_IMAGE_H
@@ -19,8 +20,8 @@
 
 struct image;
 
-/* -EINVAL with "PATH: reason" for anything that is not a well-formed image; -errno of the file system otherwise. The
- * caller owns one reference. */
+/* -EINVAL with "PATH: reason" for anything that is not a well-formed image; -errno of the file
+ * system otherwise. The caller owns one reference. */
 int image_open(const char *path, struct image **ret_image, struct failure *failure);
 
 /* The same for bytes in memory, which are copied. `name` is for messages. */
@@ -43,8 +44,8 @@ uint32_t image_map_count(const struct image *image);
 const struct map_entry *image_map(const struct image *image, uint32_t map);
 int image_find_map(const struct image *image, const char *name); /* index, or -ENOENT */
 
-/* What explain shows of a range: its row and estimates, borrowed from the image. False when the image holds no
- * provenance for this address. */
+/* What explain shows of a range: its row and estimates, borrowed from the image. False when the
+ * image holds no provenance for this address. */
 struct image_provenance {
     struct prefix from; /* first address of the range, full length */
     const struct map_row *row;
@@ -52,15 +53,16 @@ struct image_provenance {
 };
 
 bool image_find_provenance(const struct image *image, enum map_space space,
-                           const struct map_address *address, struct image_provenance *ret_provenance);
+                           const struct map_address *address,
+                           struct image_provenance *ret_provenance);
 
-/* Every disjoint block of a table in address order. `visit` returns 0 to go on; anything else stops and is returned.
- * `start` and `depth` are the block's; record ids include FALLBACK and SPECIAL. */
+/* Every disjoint block of a table in address order. `visit` returns 0 to go on; anything else stops
+ * and is returned. `start` and `depth` are the block's; record ids include FALLBACK and SPECIAL. */
 typedef int (*image_block_visit)(void *context, const struct map_key *start, uint32_t depth,
                                  uint32_t record);
 
-int image_walk(const struct image *image, uint32_t map, enum map_space space, enum map_family family,
-               image_block_visit visit, void *context);
+int image_walk(const struct image *image, uint32_t map, enum map_space space,
+               enum map_family family, image_block_visit visit, void *context);
 
 /* base/address.h <-> the cores' addresses (folding applied). */
 void image_address_from(const struct address *address, struct map_address *ret_address);

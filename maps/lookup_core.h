@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
  *
- * Longest-prefix lookup: address -> (record, depth of its disjoint block). Compiled unchanged for the mapper, the edge
- * and the kernel.
+ * Longest-prefix lookup: address -> (record, depth of its disjoint block). Compiled unchanged for
+ * the mapper, the edge and the kernel.
  *
  *   IPv4  [18 bits: root word] [6: node] [6: node] [2+0000: node]
  *   IPv6  [16: root word] [8: flat node] [6: node] x 18
  *
- * A node holds a bitmap "the value changes at this slot" and one word per run of equal slots, so the word of slot s is
- * number popcount(bitmap & bits 0..s) - 1. Every index is masked into its block: a hostile image cannot make us read
- * outside (the reader refuses such an image anyway), and the verifier sees the bound.
+ * A node holds a bitmap "the value changes at this slot" and one word per run of equal slots, so
+ * the word of slot s is number popcount(bitmap & bits 0..s) - 1. Every index is masked into its
+ * block: a hostile image cannot make us read outside (the reader refuses such an image anyway), and
+ * the verifier sees the bound.
  */
 #ifndef MAPS_LOOKUP_CORE_H
 #define MAPS_LOOKUP_CORE_H
@@ -59,12 +60,14 @@ MAP_INLINE __u32 map_node_word(const struct map_region *region, __u32 first_bloc
         return 0;
     }
     bitmap = ((const __u64 *)block)[unit];
-    /* (2 << slot) - 1 keeps bits 0..slot and is right for slot 63 too, where 1 << 64 would not be */
+    /* (2 << slot) - 1 keeps bits 0..slot and is right for slot 63 too, where 1 << 64 would not be
+     */
     run = map_popcount(bitmap & ((2ULL << slot) - 1));
     return ((const __u32 *)block)[(unit * 2 + 1 + run) & 1023u];
 }
 
-/* Both return 0 and fill `ret_leaf`, or -1 when the image is inconsistent (never for one the reader accepted). */
+/* Both return 0 and fill `ret_leaf`, or -1 when the image is inconsistent (never for one the reader
+ * accepted). */
 MAP_INLINE int map_lookup_ipv4(const struct map_region *region, __u32 first_block,
                                const struct map_key *key, struct map_leaf *ret_leaf)
 {
@@ -116,8 +119,8 @@ MAP_INLINE int map_lookup_ipv6(const struct map_region *region, __u32 first_bloc
 MAP_INLINE const struct map_record *map_record_get(const struct map_region *region,
                                                    __u32 records_block, __u32 id)
 {
-    const struct map_record *records = (const struct map_record *)map_region_block(
-        region, records_block + (id >> 8));
+    const struct map_record *records =
+        (const struct map_record *)map_region_block(region, records_block + (id >> 8));
 
     return records ? &records[id & 255u] : 0;
 }

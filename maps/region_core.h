@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
  *
- * The one way from (region, block index) to bytes. On the host a region is the image in memory; in a BPF program it is
- * an array map of 4096-byte values holding the same bytes. This is the only place where the two differ; everything
- * above is the same source.
+ * The one way from (region, block index) to bytes. On the host a region is the image in memory; in
+ * a BPF program it is an array map of 4096-byte values holding the same bytes. This is the only
+ * place where the two differ; everything above is the same source.
  */
 #ifndef MAPS_REGION_CORE_H
 #define MAPS_REGION_CORE_H
