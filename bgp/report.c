@@ -9,7 +9,7 @@
 #include "base/clock.h"
 
 #define AGE_LEN 32
-#define REPLY_TEXT_LEN 65536 /* 64 VIPs and 64 checks at their longest stay below */
+#define REPLY_TEXT_LEN 262144 /* beyond this a text is cut; the data never is */
 
 struct text {
     char *bytes;

@@ -192,6 +192,47 @@ def test_many_flaps_end_right(lab):
     assert lab.ask({"verb": "vip status"})["data"]["exabgp"]["mismatches"] == 0
 
 
+def test_a_neighbor_added_later_hears_of_the_vip(lab):
+    """ExaBGP reloads (SIGUSR1) without starting us again, and gives the new neighbor an empty table."""
+    for namespace, link, last in ((lab.pop, "ip", 1), (lab.router, "ir", 2)):
+        viplab.run("ip", "-n", namespace, "addr", "add", f"10.99.1.{last}/30", "dev", f"{link}{lab.tag}")
+    bird = lab.folder / "bird.conf"
+    bird.write_text(bird.read_text() + "protocol bgp second4 from pop {\n    local 10.99.1.2 as 65000;\n"
+                    "    neighbor 10.99.1.1 as 65001;\n    ipv4 { import all; export none; };\n}\n")
+    lab.birdc("configure")
+    exabgp = lab.folder / "exabgp.conf"
+    text = exabgp.read_text()
+    first = text[text.index("neighbor 10.99.0.2"):text.index("neighbor fd99::2")]
+    exabgp.write_text(text + first.replace("10.99.0.", "10.99.1."))
+    helper = lab.helper()
+    os.kill(lab.processes["exabgp"][0], signal.SIGUSR1)
+    viplab.wait_for(lambda: "second4" in lab.birdc("show", "route", VIP4), 15, "the route from the second neighbor")
+    assert lab.helper() == helper
+    assert [verb for _, verb in lab.route_changes(VIP4)].count("removed") == 0
+    viplab.wait_for(lambda: lab.ask({"verb": "vip status"})["data"]["vips"][0]["holders"] == 2, 5, "two holders")
+
+
+def test_exabgp_frozen_while_everything_changes(lab):
+    """It thaws to a pipe full of old commands, and to what is wished now."""
+    exabgp = lab.processes["exabgp"][0]
+    os.kill(exabgp, signal.SIGSTOP)
+    try:
+        lab.kill("answers4")
+        viplab.wait_for(lambda: told(lab, f"vip {VIP4}: withdraw"), 5, "a decision")
+        time.sleep(2.5)
+        start_responder(lab, "answers4", VIP4)
+        time.sleep(1)
+        lab.kill("answers6")
+        time.sleep(1)
+    finally:
+        os.kill(exabgp, signal.SIGCONT)
+    viplab.wait_for(lambda: lab.routed(VIP4) and not lab.routed(VIP6) and
+                    lab.ask({"verb": "vip status"})["data"]["exabgp"]["aligned"], 20, "what is wished")
+    time.sleep(1)
+    assert lab.routed(VIP4) and not lab.routed(VIP6)
+    assert told(lab, "no reply to")
+
+
 def vip_lab(*arguments):
     done = subprocess.run([ROOT / "deploy/lab/vip-lab", *map(str, arguments)], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=90, check=False)

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/report.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define MS CLOCK_NS_PER_MS
+#define START (1000 * MS)
+
+static const char text[] =
+    "vips:\n"
+    "  - {prefix: 192.0.2.53/32, requires: [a, slow]}\n"
+    "  - {prefix: 198.51.100.53/32, requires: [b]}\n"
+    "checks:\n"
+    "  a: {type: dns, server: 192.0.2.53, name: www.example.com., rise: 1, fall: 1}\n"
+    "  b: {type: dns, server: 198.51.100.53, name: www.example.com., rise: 1, fall: 1}\n"
+    "  slow: {type: dns, class: soft, server: 192.0.2.53, name: x.example.com., rise: 1, fall: "
+    "1}\n";
+
+static void on_log(void *context, enum log_level level, const char *line)
+{
+    (void)context;
+    (void)level;
+    (void)line;
+}
+
+struct scene {
+    struct config *config;
+    struct announcer *announcer;
+};
+
+static void scene_open(struct scene *scene)
+{
+    struct failure failure;
+
+    cr_assert_eq(config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &scene->config,
+                                   &failure),
+                 0);
+    scene->announcer = announcer_new(scene->config, on_log, NULL, START);
+    cr_assert(scene->announcer);
+}
+
+static void scene_close(struct scene *scene)
+{
+    announcer_free(scene->announcer);
+    config_free(scene->config);
+}
+
+/* The next command must come, and gets this reply. */
+static void reply(struct scene *scene, const char *words)
+{
+    char line[ROUTE_COMMAND_LEN];
+
+    cr_assert_gt(announcer_command(scene->announcer, START, line), 0);
+    announcer_receive(scene->announcer, words, strlen(words), START);
+}
+
+static void observe(struct scene *scene, size_t check, enum health_observation observation)
+{
+    struct probe_outcome outcome = {.observation = observation, .elapsed_ns = 2 * MS};
+
+    snprintf(outcome.evidence, sizeof(outcome.evidence), "it said so");
+    announcer_observe(scene->announcer, check, &outcome, START);
+}
+
+static json_t *ask(const struct scene *scene, const char *request, int64_t now_ns)
+{
+    json_t *parsed = json_loads(request, 0, NULL), *answer;
+
+    cr_assert(parsed);
+    answer = report_answer(scene->announcer, parsed, now_ns);
+    json_decref(parsed);
+    cr_assert(answer);
+    return answer;
+}
+
+static const char *text_of(const json_t *answer)
+{
+    cr_assert(json_is_true(json_object_get(answer, "ok")));
+    return json_string_value(json_object_get(answer, "text"));
+}
+
+#define HEADER "Peer            AS        up/down state       |     #sent     #recvd\n"
+#define PEER "10.99.0.2       65000     0:00:05 established           1          0\n"
+
+Test(report, states_of_a_vip)
+{
+    static const char connected[] = "{ \"type\": \"state\", \"neighbor\": { \"address\": { "
+                                    "\"peer\": \"10.99.0.2\" }, \"state\": \"connected\" } }\n";
+    struct scene scene;
+    char line[ROUTE_COMMAND_LEN];
+
+    scene_open(&scene);
+    cr_assert_str_eq(report_vip_state(scene.announcer, 0), "taken over");
+    reply(&scene, HEADER "done\n");
+    reply(&scene, "neighbor 10.99.0.2 ipv4 unicast 198.51.100.53/32 next-hop self\ndone\n");
+    cr_assert_str_eq(report_vip_state(scene.announcer, 0), "withdrawn");
+    cr_assert_str_eq(report_vip_state(scene.announcer, 1), "taken over");
+    observe(&scene, 1, HEALTH_FAIL);
+    cr_assert_str_eq(report_vip_state(scene.announcer, 1), "withdrawing");
+    reply(&scene, "done\n");
+    cr_assert_str_eq(report_vip_state(scene.announcer, 1), "withdrawn");
+    observe(&scene, 0, HEALTH_PASS);
+    cr_assert_str_eq(report_vip_state(scene.announcer, 0), "announcing");
+    reply(&scene, "done\n");
+    cr_assert_str_eq(report_vip_state(scene.announcer, 0), "no session");
+    cr_assert_gt(announcer_command(scene.announcer, START, line), 0);
+    announcer_receive(scene.announcer, connected, strlen(connected), START);
+    cr_assert_str_eq(report_vip_state(scene.announcer, 0), "no session", "TCP is no session");
+    scene_close(&scene);
+}
+
+Test(report, status_and_why)
+{
+    struct scene scene;
+    json_t *answer, *vip;
+
+    scene_open(&scene);
+    reply(&scene, HEADER PEER "done\n");
+    reply(&scene, "done\n");
+    observe(&scene, 0, HEALTH_PASS);
+    observe(&scene, 2, HEALTH_FAIL);
+    reply(&scene, "done\n");
+    reply(&scene, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
+
+    answer = ask(&scene, "{\"verb\": \"vip status\"}", START + 192 * CLOCK_NS_PER_S);
+    cr_assert(strstr(text_of(answer),
+                     "192.0.2.53/32            announced       3m12s       1  all 1 "
+                     "hard checks up; degraded: soft check slow down"));
+    cr_assert(strstr(text_of(answer), "b                        starting"));
+    cr_assert(strstr(text_of(answer), "10.99.0.2                up"));
+    vip = json_array_get(json_object_get(json_object_get(answer, "data"), "vips"), 0);
+    cr_assert_str_eq(json_string_value(json_object_get(vip, "state")), "announced");
+    cr_assert(json_is_true(json_object_get(vip, "degraded")));
+    cr_assert_eq(json_integer_value(json_object_get(vip, "holders")), 1);
+    cr_assert_float_eq(json_real_value(json_object_get(vip, "since_s")), 192.0, 0.001);
+    json_decref(answer);
+
+    answer = ask(&scene, "{\"verb\": \"vip\", \"arguments\": [\"why\", \"192.0.2.53\"]}", START);
+    cr_assert(strstr(text_of(answer), "192.0.2.53/32 is announced, degraded\n"));
+    cr_assert(strstr(text_of(answer), "held for 1 neighbors"));
+    cr_assert(strstr(text_of(answer), "fail, it said so, 2.0 ms"));
+    cr_assert_eq(json_array_size(json_object_get(json_object_get(answer, "data"), "checks")), 2);
+    json_decref(answer);
+    scene_close(&scene);
+}
+
+Test(report, refusals)
+{
+    static const struct {
+        const char *request, *reason;
+    } rows[] = {
+        {"{}", "a request needs a verb"},
+        {"{\"verb\": 3}", "a request needs a verb"},
+        {"{\"verb\": \"reload\"}", "reload is not supported yet"},
+        {"{\"verb\": \"vip drain\", \"vip\": \"192.0.2.53\"}", "drain is not supported yet"},
+        {"{\"verb\": \"vip\", \"arguments\": [\"why\"]}", "which VIP?"},
+        {"{\"verb\": \"vip why\", \"vip\": \"203.0.113.1\"}", "203.0.113.1 is no VIP"},
+        {"{\"verb\": \"vip why\", \"vip\": \"192.0.2.0/24\"}", "is no VIP"},
+    };
+    struct scene scene;
+
+    scene_open(&scene);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        json_t *parsed = json_loads(rows[i].request, JSON_ALLOW_NUL, NULL);
+        json_t *answer = report_answer(scene.announcer, parsed, START);
+        const char *reason =
+            json_string_value(json_array_get(json_object_get(answer, "errors"), 0));
+
+        cr_expect(json_is_false(json_object_get(answer, "ok")), "%s", rows[i].request);
+        cr_expect(reason && strstr(reason, rows[i].reason), "%s: %s", rows[i].request,
+                  reason ? reason : "(none)");
+        json_decref(answer);
+        json_decref(parsed);
+    }
+    scene_close(&scene);
+}
