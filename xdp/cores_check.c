@@ -28,11 +28,13 @@ struct cores_check {
     struct mapping answers;
 };
 
-static char
-    libbpf_text[256]; /* the last thing libbpf complained about; libbpf has no per-object hook */
+/* The last thing libbpf complained about; libbpf has no per-object hook. */
+static char libbpf_text[256];
 
-__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
-                                                              const char *format, va_list arguments)
+static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
 {
     if (level == LIBBPF_WARN) {
         vsnprintf(libbpf_text, sizeof(libbpf_text), format, arguments);

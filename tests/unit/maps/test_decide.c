@@ -6,6 +6,7 @@
 
 #include "maps/decide_core.h"
 #include "maps/select_core.h"
+#include "networks.h"
 #include "random.h"
 #include "world.h"
 
@@ -218,6 +219,18 @@ Test(decide, scope_is_a_promise)
     for (size_t i = 0; i < sizeof(run_counts) / sizeof(run_counts[0]); i++) {
         run_world(400 + i, run_counts[i], 60000, false);
     }
+}
+
+Test(decide, scope_is_a_promise_on_real_networks)
+{
+    uint64_t random = 600;
+
+    world = world_new(600, 30);
+    networks_read_sample(world);
+    image = world_image(world);
+    try_pairs(&random, 100000);
+    image_unref(image);
+    world_free(world);
 }
 
 Test(decide, scope_0_is_a_promise_to_everybody)
