@@ -234,6 +234,9 @@ void announcer_observe(struct announcer *announcer, size_t check,
         say(announcer, LOG_LEVEL_ERROR, "check %s: cannot be made, it stays %s (%s)", config->name,
             health_state_name(state->health.state), outcome->evidence);
     }
+    say(announcer, LOG_LEVEL_DEBUG, "check %s: %s (%s, %.1f ms)", config->name,
+        health_observation_name(outcome->observation), outcome->evidence,
+        milliseconds(outcome->elapsed_ns));
     vips_decide(announcer);
 }
 

@@ -139,6 +139,7 @@ static void commands_send(struct loop *loop)
             dry_run_answer(loop, loop->output, now_ns);
             continue;
         }
+        log_debug("exabgp: %.*s", (int)len - 1, loop->output);
         loop->output_len = len;
         loop->output_at = 0;
         output_write(loop);
