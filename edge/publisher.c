@@ -126,6 +126,8 @@ static bool publisher_take_feed(struct publisher *publisher, size_t index,
         return false;
     }
     states_source_done(&before);
+    report_note(report, "%s: taken, %zu states", feed->path,
+                states_source(publisher->states, index + 1)->count);
     if (fleet_accept(feed, now_s, &failure) < 0) {
         report_warn(report, "%s", failure.text);
     }
@@ -316,8 +318,8 @@ static struct config *publisher_read_config(const struct publisher *publisher,
         }
     }
     if (config_needs_restart(publisher->started, wanted)) {
-        report_warn(report, "%s: a change of '%s' takes effect at the next start", running->path,
-                    config_needs_restart(publisher->started, wanted));
+        report_add_text(report, "%s: a change of '%s' takes effect at the next start only",
+                        running->path, config_needs_restart(publisher->started, wanted));
     }
     return wanted;
 }
@@ -454,11 +456,32 @@ int publisher_set_states(struct publisher *publisher, const struct states_entry 
     return code < 0 ? failure_set(failure, code, "out of memory") : 0;
 }
 
+static void publisher_note_expiries(const struct publisher *publisher, int64_t now_s,
+                                    struct report *report)
+{
+    for (size_t i = 0; i < states_source_count(publisher->states); i++) {
+        const struct states_source *source = states_source(publisher->states, i);
+
+        for (size_t k = 0; k < source->count; k++) {
+            const struct states_entry *entry = &source->entries[k];
+            char state[POP_STATE_TEXT_LEN];
+
+            if (entry->expires_s && entry->expires_s <= now_s) {
+                report_note(report, "pop %s%s%s: %s of %s %s has expired", entry->pop,
+                            *entry->service ? "/" : "", entry->service,
+                            pop_state_format(entry->state, state),
+                            states_layer_name((enum states_layer)entry->layer), entry->owner);
+            }
+        }
+    }
+}
+
 void publisher_tick(struct publisher *publisher, int64_t now_s, struct report *report)
 {
     struct failure failure = {{0}};
     bool changed = publisher_poll_feeds(publisher, false, now_s, report);
 
+    publisher_note_expiries(publisher, now_s, report);
     if (states_expire(publisher->states, now_s)) {
         changed = true;
         if (publisher->operator_path &&

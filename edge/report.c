@@ -41,6 +41,15 @@ void report_warn(struct report *report, const char *format, ...)
     report->warning_n++;
 }
 
+void report_note(struct report *report, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    report_keep(report->notes, &report->note_kept, format, arguments);
+    va_end(arguments);
+}
+
 void report_done(struct report *report)
 {
     for (size_t i = 0; i < report->kept; i++) {
@@ -48,6 +57,9 @@ void report_done(struct report *report)
     }
     for (size_t i = 0; i < report->warning_kept; i++) {
         free(report->warnings[i]);
+    }
+    for (size_t i = 0; i < report->note_kept; i++) {
+        free(report->notes[i]);
     }
     memset(report, 0, sizeof(*report));
 }

@@ -19,12 +19,17 @@ struct report {
     size_t warning_n;        /* things that were accepted, but should be looked at */
     size_t warning_kept;
     char *warnings[REPORT_MAX];
+    size_t note_kept; /* what happened, and is as it should be */
+    char *notes[REPORT_MAX];
 };
 
 void report_add(struct report *report, const struct failure *failure);
 void report_add_text(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void report_warn(struct report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+void report_note(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Frees the texts and empties it. */

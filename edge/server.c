@@ -29,6 +29,9 @@
 
 static void server_log_report(const struct report *report)
 {
+    for (size_t i = 0; i < report->note_kept; i++) {
+        log_notice("%s", report->notes[i]);
+    }
     for (size_t i = 0; i < report->warning_kept; i++) {
         log_warning("%s", report->warnings[i]);
     }
@@ -362,6 +365,9 @@ static void server_serve(struct server *server, const struct server_descriptors 
                server->publisher->loaded->zone_n,
                services_count(server->publisher->loaded->services),
                server->publisher->started->listen_n, server->worker_n);
+    if (geteuid() == 0) {
+        log_warning("running as root: 'user' in the configuration names whom to become");
+    }
     sd_notify(0, "READY=1");
     server_loop(server, fds);
     sd_notify(0, "STOPPING=1");

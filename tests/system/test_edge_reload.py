@@ -118,10 +118,12 @@ def test_zones_come_and_go_with_the_configuration(tmp_path):
 def test_what_needs_a_restart_is_said(tmp_path):
     with Edge(tmp_path) as server:
         server.configure(workers=1)
-        for _ in range(2):
+        for serial in (2, 3):
+            put(server, "example.com.zone", zone_text(serial))
             done = server.ctl("reload")
-            assert done.returncode == 0
+            assert done.returncode == 1
             assert "a change of 'workers' takes effect at the next start" in done.stderr
+            assert server.static() == serial  # everything else is as it says
         assert server.metrics()["isochrone_edge_workers"] == 2
 
 
