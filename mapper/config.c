@@ -171,7 +171,7 @@ static int map_load(const struct yaml_node *node, const struct config *config,
 {
     const struct yaml_node *members;
     const struct yaml_node *fallback;
-    uint8_t listed[MAP_MAX_POPS];
+    uint8_t listed[MAP_MAX_POPS] = {0};
     bool member[MAP_MAX_POPS];
     size_t listed_n = 0;
     int err = name_take(node, map->name, failure);

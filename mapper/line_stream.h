@@ -13,7 +13,7 @@
 
 #include "base/failure.h"
 
-#define LINE_MAX_LEN 65535u
+#define LINE_MAX_LEN ((size_t)65535)
 
 struct line_stream;
 

@@ -35,7 +35,7 @@ static size_t items_collect(const struct runs *runs, const struct ranking_set *r
 {
     size_t n = 0;
 
-    for (uint8_t family = 0; family < MAP_FAMILIES; family++) {
+    for (unsigned family = 0; family < MAP_FAMILIES; family++) {
         for (size_t i = 0; i < runs[family].n; i++) {
             const struct run *run = &runs[family].item[i];
 
@@ -44,7 +44,7 @@ static size_t items_collect(const struct runs *runs, const struct ranking_set *r
                     .cost_ms = run->demand > 0 ? run->cost_demand / run->demand : 0,
                     .demand = run->demand,
                     .run = (uint32_t)i,
-                    .family = family,
+                    .family = (uint8_t)family,
                     .pop = ranking_pop(rankings->item[run->ranking].pops, 0)};
             }
         }

@@ -30,7 +30,7 @@ static const struct map_section *table_section(const struct image *image, uint32
 static void digest_format(const struct map_header *header, char ret_text[static 65])
 {
     for (unsigned i = 0; i < sizeof(header->sha256); i++) {
-        (void)snprintf(&ret_text[2 * i], 3, "%02x", header->sha256[i]);
+        (void)snprintf(&ret_text[(size_t)2 * i], 3, "%02x", header->sha256[i]);
     }
 }
 

@@ -3,6 +3,8 @@
  * All blocks of a table in address order. The image was checked, so words, offsets and depths are
  * what they should be.
  */
+#include <assert.h>
+
 #include "maps/image.h"
 #include "maps/wide_key.h"
 
@@ -43,6 +45,7 @@ static int walk_slots(const struct walk *walk, const uint32_t *words, const uint
 
             leaf_depth = depth && !leaf_depth ? 128 : leaf_depth;
             result = walk->visit(walk->context, &key, leaf_depth, word & MAP_LEAF_RECORD_MASK);
+            assert(leaf_depth <= depth + slot_bits && depth + slot_bits - leaf_depth <= slot_bits);
             slot += 1u << (depth + slot_bits - leaf_depth);
         }
         if (result) {
@@ -57,6 +60,7 @@ static int walk_word(const struct walk *walk, uint32_t word, wide_key start, uns
 {
     const uint64_t *units = map_region_block(walk->region, walk->first_block + (word >> 9));
 
+    assert(units);
     units += word & 511u;
     if (walk->family == MAP_FAMILY_IPV6 && depth == MAP_ROOT6_BITS) {
         return walk_slots(walk, (const uint32_t *)units, NULL, start, depth, 8);

@@ -17,7 +17,7 @@
 #include "maps/table_builder.h"
 #include "maps/wide_key.h"
 
-#define UNIT_SIZE 8u
+#define UNIT_SIZE ((size_t)8)
 
 struct ranges {
     struct image_provenance_range *items;

@@ -196,7 +196,7 @@ static int builder_store_node(struct builder *builder, const uint64_t *units, ui
         uint64_t room = BLOCK_UNITS - *ret_word % BLOCK_UNITS;
 
         /* the bitmap comes first and tells the length, so equal bytes are equal nodes */
-        if (unit_n <= room && memcmp(stored, units, unit_n * UNIT_SIZE) == 0) {
+        if (unit_n <= room && memcmp(stored, units, (size_t)unit_n * UNIT_SIZE) == 0) {
             return 0;
         }
     }
@@ -204,7 +204,7 @@ static int builder_store_node(struct builder *builder, const uint64_t *units, ui
     if (error < 0) {
         return error;
     }
-    memcpy(builder->table->bytes + unit * UNIT_SIZE, units, unit_n * UNIT_SIZE);
+    memcpy(builder->table->bytes + unit * UNIT_SIZE, units, (size_t)unit_n * UNIT_SIZE);
     *ret_word = (uint32_t)unit;
     return content_index_add(&builder->nodes, hash, *ret_word);
 }
