@@ -39,7 +39,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ZONES = ["example.com.", "example.net.", "child.example.com.", "signed.example."]
 PORTS = {"knot": 5301, "nsd": 5302, "bind": 5303}
 SERVICES = ["www.example.com", "pair.", "v4only.", "down", "services.example.com", "cdn.example.com", "alias.example.com",
-            "alias2.example.com", "back.example.net"]
+            "alias2.example.com", "back.example.net", "geo.wild", "both.example.com", "crowd"]
 
 KNOT = """
 server:
