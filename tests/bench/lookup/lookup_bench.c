@@ -22,7 +22,7 @@
 #include "maps/image.h"
 #include "trie.h"
 
-#define STRETCH 20000u /* lookups before the next contender has its turn */
+#define STRETCH 5000u /* lookups before the next contender has its turn */
 #define ROUNDS_MAX 31
 #define CONTENDERS 3
 
@@ -39,7 +39,8 @@ struct bench {
     size_t round_n;
     uint64_t random;
     uint64_t checksum;
-    double ns[CONTENDERS][ROUNDS_MAX];
+    double *ns[CONTENDERS]; /* per lookup, of each stretch of each round */
+    size_t stretch_n;
 };
 
 static uint64_t random_next(uint64_t *state)
@@ -215,21 +216,17 @@ static void run_round(struct bench *bench, size_t round)
 {
     static uint64_t (*const lookups[])(const struct bench *, size_t,
                                        size_t) = {lookup_map, lookup_trie, lookup_mmdb};
-    int64_t ns[CONTENDERS] = {0};
 
-    for (size_t first = 0; first < bench->address_n; first += STRETCH) {
-        size_t last = first + STRETCH < bench->address_n ? first + STRETCH : bench->address_n;
-
+    for (size_t first = 0; first + STRETCH <= bench->address_n; first += STRETCH) {
         for (size_t turn = 0; turn < CONTENDERS; turn++) {
             size_t contender = (turn + first / STRETCH + round) % CONTENDERS;
             int64_t start = clock_monotonic_ns();
 
-            bench->checksum += lookups[contender](bench, first, last);
-            ns[contender] += clock_monotonic_ns() - start;
+            bench->checksum += lookups[contender](bench, first, first + STRETCH);
+            bench->ns[contender][bench->stretch_n] =
+                (double)(clock_monotonic_ns() - start) / STRETCH;
         }
-    }
-    for (size_t i = 0; i < CONTENDERS; i++) {
-        bench->ns[i][round] = (double)ns[i] / (double)bench->address_n;
+        bench->stretch_n++;
     }
 }
 
@@ -251,9 +248,9 @@ static void print_figures(struct bench *bench, size_t differences)
 {
     const struct map_entry *map = image_map(bench->image, 0);
     const struct map_header *header = image_header(bench->image);
-    double map_ns = median(bench->ns[MAP], bench->round_n);
-    double trie_ns = median(bench->ns[TRIE], bench->round_n);
-    double mmdb_ns = median(bench->ns[MMDB], bench->round_n);
+    double map_ns = median(bench->ns[MAP], bench->stretch_n);
+    double trie_ns = median(bench->ns[TRIE], bench->stretch_n);
+    double mmdb_ns = median(bench->ns[MMDB], bench->stretch_n);
     uint64_t blocks = 0;
     uint64_t bytes = 0;
 
@@ -275,6 +272,17 @@ static void print_figures(struct bench *bench, size_t differences)
     fflush(stdout);
 }
 
+static int reserve_samples(struct bench *bench)
+{
+    for (size_t i = 0; i < CONTENDERS; i++) {
+        bench->ns[i] = calloc(bench->address_n / STRETCH * bench->round_n, sizeof(double));
+        if (!bench->ns[i]) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 static int bench_family(struct bench *bench, const char *mmdb_path)
 {
     struct range_list list = {.trie = &bench->trie};
@@ -293,12 +301,18 @@ static int bench_family(struct bench *bench, const char *mmdb_path)
         error = draw_addresses(bench, &list);
     }
     if (error == 0) {
+        error = reserve_samples(bench);
+    }
+    if (error == 0) {
         differences = count_differences(bench);
         for (size_t round = 0; round < bench->round_n; round++) {
             run_round(bench, round);
         }
         print_figures(bench, differences);
         error = differences ? -EIO : 0;
+    }
+    for (size_t i = 0; i < CONTENDERS; i++) {
+        free(bench->ns[i]);
     }
     free(list.ranges);
     free(bench->keys);
@@ -331,8 +345,8 @@ int main(int argc, char **argv)
             .random = 20261122,
         };
 
-        if (!bench.address_n || !bench.round_n || bench.round_n > ROUNDS_MAX) {
-            fprintf(stderr, "ADDRESSES at least 1, ROUNDS from 1 to %d\n", ROUNDS_MAX);
+        if (bench.address_n < STRETCH || !bench.round_n || bench.round_n > ROUNDS_MAX) {
+            fprintf(stderr, "ADDRESSES at least %u, ROUNDS from 1 to %d\n", STRETCH, ROUNDS_MAX);
             return 2;
         }
         error = bench_family(&bench, argv[2 + family]);

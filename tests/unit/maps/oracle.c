@@ -99,7 +99,7 @@ struct oracle_block oracle_lookup(const struct oracle *oracle, wide address)
 
     for (unsigned depth = oracle->whole ? 0 : 1; depth <= bits; depth++) {
         wide size = depth ? (wide)1 << (128 - depth) : 0; /* 0: all 2^128 */
-        wide first = depth ? address / size * size : 0;
+        wide first = address & ~(size - 1) & (depth ? ~(wide)0 : 0);
         wide last = first + (size - 1);
 
         if (oracle->ipv6 && !oracle->whole && meets_folded_border(first, last)) {
