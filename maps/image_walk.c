@@ -6,6 +6,9 @@
 #include <assert.h>
 
 #include "maps/image.h"
+
+#include <assert.h>
+
 #include "maps/wide_key.h"
 
 struct walk {
@@ -25,8 +28,7 @@ static int walk_slots(const struct walk *walk, const uint32_t *words, const uint
 {
     unsigned address_bits = walk->family == MAP_FAMILY_IPV4 ? 32 : 128;
     unsigned left = address_bits - depth;
-    unsigned beyond =
-        left < slot_bits ? slot_bits - left : 0; /* bits past the end of the address */
+    unsigned beyond = left < slot_bits ? slot_bits - left : 0; /* bits past the address's end */
     uint32_t slot = 0;
 
     while (slot < 1u << slot_bits) {
@@ -44,6 +46,7 @@ static int walk_slots(const struct walk *walk, const uint32_t *words, const uint
             struct map_key key = wide_key_to(at);
 
             leaf_depth = depth && !leaf_depth ? 128 : leaf_depth;
+            assert(leaf_depth >= depth && leaf_depth <= depth + slot_bits);
             result = walk->visit(walk->context, &key, leaf_depth, word & MAP_LEAF_RECORD_MASK);
             assert(leaf_depth <= depth + slot_bits && depth + slot_bits - leaf_depth <= slot_bits);
             slot += 1u << (depth + slot_bits - leaf_depth);
@@ -78,7 +81,10 @@ int image_walk(const struct image *image, uint32_t map, enum map_space space,
         .visit = visit,
         .context = context,
     };
+    const uint32_t *root;
 
-    return walk_slots(&walk, map_region_block(walk.region, walk.first_block), NULL, 0, 0,
+    root = map_region_block(walk.region, walk.first_block);
+    assert(root);
+    return walk_slots(&walk, root, NULL, 0, 0,
                       family == MAP_FAMILY_IPV4 ? MAP_ROOT4_BITS : MAP_ROOT6_BITS);
 }

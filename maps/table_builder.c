@@ -15,8 +15,8 @@
 #include "maps/content_index.h"
 #include "maps/wide_key.h"
 
-#define UNIT_SIZE 8u
-#define BLOCK_UNITS (MAP_BLOCK_SIZE / UNIT_SIZE)
+#define UNIT_SIZE ((size_t)8)
+#define BLOCK_UNITS 512u
 #define NODE_SLOTS 64u
 #define NODE_STRIDE 6u
 #define NODE_UNITS_MAX (1u + NODE_SLOTS / 2)

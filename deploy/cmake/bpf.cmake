@@ -21,7 +21,7 @@ function(isochrone_bpf library name)
   add_custom_command(
     OUTPUT ${skeleton}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/skeleton
-    COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" > \"$4.new\" && mv \"$4.new\" \"$4\"" --
+    COMMAND sh -c "{ echo '/* NOLINTBEGIN: generated */' && \"$1\" gen skeleton \"$2\" name \"$3\" && echo '/* NOLINTEND */'; } > \"$4.new\" && mv \"$4.new\" \"$4\"" --
       ${ISOCHRONE_BPFTOOL} ${object} ${name}_bpf ${skeleton}
     DEPENDS ${object}
     VERBATIM)
