@@ -16,8 +16,11 @@
 #define UNIT_SIZE 8u
 #define BLOCK_UNITS (MAP_BLOCK_SIZE / UNIT_SIZE)
 #define LEVEL_ROOT 0u
-#define LEVEL_FLAT6 1u    /* IPv6 only */
-#define LEVEL_NODES 2u    /* the first level of 6-bit nodes */
+#define LEVEL_FLAT6 1u /* IPv6 only */
+#define LEVEL_NODES 2u /* the first level of 6-bit nodes */
+/* Shared nodes could describe more blocks than anybody has time to walk. Real tables have millions.
+ */
+#define TABLE_BLOCKS_MAX (1ULL << 28)
 #define LEVEL_INSIDE 255u /* a unit inside a node that starts before it */
 
 struct walk {
@@ -263,6 +266,10 @@ static int check_table(struct walk *walk, const struct map_section *section)
 
     if (error < 0) {
         return error;
+    }
+    if (items > TABLE_BLOCKS_MAX) {
+        return failure_set(walk->failure, -EINVAL, "a table describes more than %llu blocks",
+                           TABLE_BLOCKS_MAX);
     }
     if (items != section->item_n) {
         return failure_set(walk->failure, -EINVAL,

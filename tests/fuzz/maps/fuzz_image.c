@@ -168,7 +168,7 @@ static int visit(void *context, const struct map_key *start, uint32_t depth, uin
     require(sum->blocks || (!start->hi && !start->lo), "the first block does not start at 0");
     require(record <= MAP_LEAF_RECORD_MASK, "an impossible record");
     sum->blocks++;
-    return sum->blocks > 1000000; /* equal nodes may describe astronomically many */
+    return sum->blocks > 1000000; /* shared nodes may describe more than there is time for here */
 }
 
 static void use_map(const struct image *image, uint32_t map, uint64_t seed)

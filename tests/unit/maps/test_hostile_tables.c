@@ -232,6 +232,33 @@ static void item_n(struct victim *v)
     victim_table(v, V4)->item_n++;
 }
 
+/* Seventeen nodes, each with the next below all its 64 slots: 2^110 blocks that no walk would ever
+ * finish. */
+static void astronomical(struct victim *v)
+{
+    struct map_section *table = victim_table(v, V6);
+    uint64_t *units = victim_units(v, V6);
+    uint32_t *words = victim_words(v, V6);
+    uint32_t flat = (1u << MAP_ROOT6_BITS) / 2;
+    uint32_t node = flat + MAP_FLAT6_UNITS;
+
+    memset(words, 0, table->len);
+    for (uint32_t i = 0; i < 1u << MAP_ROOT6_BITS; i++) {
+        words[i] = MAP_LEAF | 16u << MAP_LEAF_DEPTH_SHIFT | MAP_RECORD_SPECIAL;
+    }
+    words[0] = flat;
+    for (uint32_t i = 0; i < 2 * MAP_FLAT6_UNITS; i++) {
+        words[2 * flat + i] = node;
+    }
+    for (uint32_t level = 0; level < 17; level++) {
+        units[node + 2 * level] = 1;
+        units[node + 2 * level + 1] =
+            level < 16 ? node + 2 * level + 2
+                       : MAP_LEAF | 126u << MAP_LEAF_DEPTH_SHIFT | MAP_RECORD_SPECIAL;
+    }
+    table->item_n = ~0ULL;
+}
+
 static void fold_swallowed(struct victim *v)
 {
     struct map_section *table = victim_table(v, V6);
@@ -273,6 +300,7 @@ static const struct {
     {odd_len, "impossible length"},
     {no_root, "shorter than its root"},
     {item_n, "its section says"},
+    {astronomical, "describes more than 268435456 blocks"},
     {fold_swallowed, "IPv4-in-IPv6"},
 };
 
