@@ -19,19 +19,17 @@
 #include "base/fd.h"
 #include "base/yaml.h"
 #include "edge/overlay.h"
+#include "edge/service_read.h"
 #include "edge/services_names.h"
-#include "edge/state_set.h"
 
 #define SERVICES_FILE_MAX (64u << 20)
 #define SERVICES_MAX 65536u
-#define SERVICES_TTL_MAX 604800u
-#define SERVICES_TTL_DEFAULT 30u
-#define SERVICES_TTL_MIN_DEFAULT 5u
 
 struct services {
     uint32_t references; /* atomic */
     uint32_t count, max;
     struct service **list;
+    uint32_t *slots; /* by name: index + 1; twice as many as the list has places */
     struct arena *arena;
     struct overlay *overlay;
     struct image *image; /* NULL without services */
@@ -85,6 +83,7 @@ void services_unref(struct services *services)
     arena_free(services->arena);
     image_unref(services->image);
     free(services->list);
+    free(services->slots);
     free(services);
 }
 
@@ -98,14 +97,27 @@ const struct service *services_get(const struct services *services, uint32_t ind
     return services->list[index];
 }
 
+/* Where the name is, or the free place where it would be. The table has both. */
+static uint32_t services_slot(const struct services *services, const char *name)
+{
+    uint32_t mask = 2 * services->max - 1;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+
+    for (const char *at = name; *at; at++) {
+        hash = (hash ^ (uint8_t)*at) * 16777619u;
+    }
+    while (services->slots[hash & mask] &&
+           strcmp(services->list[services->slots[hash & mask] - 1]->name, name) != 0) {
+        hash++;
+    }
+    return hash & mask;
+}
+
 const struct service *services_find(const struct services *services, const char *name)
 {
-    for (uint32_t i = 0; i < services->count; i++) {
-        if (!strcmp(services->list[i]->name, name)) {
-            return services->list[i];
-        }
-    }
-    return NULL;
+    uint32_t found = services->count ? services->slots[services_slot(services, name)] : 0;
+
+    return found ? services->list[found - 1] : NULL;
 }
 
 const char *services_digest(const struct services *services)
@@ -118,224 +130,46 @@ const struct overlay *services_overlay(const struct services *services)
     return services->overlay;
 }
 
-/* --- PoPs of a service --- */
+/* --- reading --- */
 
-static bool service_map_has(const struct service *service, int pop)
+static int services_grow(struct services *services)
 {
-    return memchr(service->map_entry->tail, pop, service->map_entry->tail_n) != NULL;
-}
+    uint32_t max = services->max ? services->max * 2 : 8;
+    struct service **list = realloc(services->list, max * sizeof(struct service *));
+    uint32_t *slots;
 
-/* The addresses of one family out of a list of both. */
-static int service_read_family(struct services_loader *loader, const struct yaml_node *list,
-                               enum map_family family, struct service_addresses *ret_addresses)
-{
-    size_t address_len = family == MAP_FAMILY_IPV4 ? 4 : 16;
-    uint8_t *bytes = arena_alloc(loader->services->arena, yaml_count(list) * address_len + 1);
-    uint32_t count = 0;
-
-    if (!bytes) {
-        return failure_set(loader->failure, -ENOMEM, "out of memory");
+    if (!list) {
+        return -ENOMEM;
     }
-    for (size_t i = 0; i < yaml_count(list); i++) {
-        const struct yaml_node *item = yaml_item(list, i);
-        struct address address;
-        int status = yaml_address(item, &address, loader->failure);
-
-        if (status) {
-            return status;
-        }
-        if ((address.family == ADDRESS_IPV4) != (family == MAP_FAMILY_IPV4)) {
-            continue;
-        }
-        for (uint32_t k = 0; k < count; k++) {
-            if (!memcmp(bytes + k * address_len, address.bytes, address_len)) {
-                return yaml_fail(item, -EINVAL, loader->failure, "the address is listed twice");
-            }
-        }
-        memcpy(bytes + count * address_len, address.bytes, address_len);
-        count++;
+    services->list = list;
+    slots = calloc(2 * (size_t)max, sizeof(*slots));
+    if (!slots) {
+        return -ENOMEM;
     }
-    *ret_addresses = (struct service_addresses){bytes, count};
-    return 0;
-}
-
-static int service_read_pop(struct services_loader *loader, const struct yaml_node *node,
-                            struct service *service)
-{
-    static const char *const known[] = {"addresses", NULL};
-    int pop = image_find_pop(loader->services->image, yaml_key(node));
-    const struct yaml_node *list = node;
-
-    if (pop < 0 || !service_map_has(service, pop)) {
-        return yaml_fail(node, -EINVAL, loader->failure, "PoP %s is not in map %s", yaml_key(node),
-                         service->map_entry->name);
-    }
-    if (yaml_kind(node) == YAML_KIND_MAP) {
-        int status = yaml_check_keys(node, known, loader->failure);
-
-        if (status) {
-            return status;
-        }
-        list = yaml_get(node, "addresses");
-    }
-    if (!list || yaml_kind(list) != YAML_KIND_LIST || yaml_count(list) == 0) {
-        return yaml_fail(list ? list : node, -EINVAL, loader->failure,
-                         "expected a list of addresses for PoP %s", yaml_key(node));
-    }
-    if (yaml_count(list) > SERVICE_ADDRESSES_MAX) {
-        return yaml_fail(list, -EINVAL, loader->failure, "more than %u addresses for PoP %s",
-                         SERVICE_ADDRESSES_MAX, yaml_key(node));
-    }
-    for (unsigned family = 0; family < MAP_FAMILIES; family++) {
-        struct service_addresses *addresses = &service->addresses[family][pop];
-        int status = service_read_family(loader, list, (enum map_family)family, addresses);
-
-        if (status) {
-            return status;
-        }
-        service->has_family[family] |= addresses->count != 0;
+    free(services->slots);
+    services->slots = slots;
+    services->max = max;
+    for (uint32_t i = 0; i < services->count; i++) {
+        slots[services_slot(services, services->list[i]->name)] = i + 1;
     }
     return 0;
-}
-
-static int service_read_pops(struct services_loader *loader, const struct yaml_node *node,
-                             const struct yaml_node *service_node, struct service *service)
-{
-    if (!node || yaml_kind(node) != YAML_KIND_MAP || yaml_count(node) == 0) {
-        return yaml_fail(node ? node : service_node, -EINVAL, loader->failure,
-                         "service %s needs pops: PoP names with their addresses", service->name);
-    }
-    for (size_t i = 0; i < yaml_count(node); i++) {
-        int status = service_read_pop(loader, yaml_item(node, i), service);
-
-        if (status) {
-            return status;
-        }
-    }
-    return 0;
-}
-
-/* --- keys of a service --- */
-
-static int service_read_number(const struct yaml_node *parent, const char *key, uint64_t min,
-                               uint64_t max, uint32_t *value, struct failure *failure)
-{
-    const struct yaml_node *node = yaml_get(parent, key);
-    uint64_t number;
-    int status;
-
-    if (!node) {
-        return 0;
-    }
-    status = yaml_u64(node, min, max, &number, failure);
-    if (status == 0) {
-        *value = (uint32_t)number;
-    }
-    return status;
-}
-
-static int service_read_on_empty(const struct yaml_node *parent, enum service_on_empty *value,
-                                 struct failure *failure)
-{
-    static const char *const names[] = {
-        [SERVICE_ON_EMPTY_STATIC] = "static",
-        [SERVICE_ON_EMPTY_SERVFAIL] = "servfail",
-        [SERVICE_ON_EMPTY_NODATA] = "nodata",
-    };
-    const struct yaml_node *node = yaml_get(parent, "on_empty");
-    const char *text;
-    int status;
-
-    if (!node) {
-        return 0;
-    }
-    status = yaml_text(node, &text, failure);
-    for (unsigned i = 0; status == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
-        if (!strcmp(text, names[i])) {
-            *value = (enum service_on_empty)i;
-            return 0;
-        }
-    }
-    return status ? status
-                  : yaml_fail(node, -EINVAL, failure,
-                              "on_empty is \"%s\", expected static, servfail or nodata", text);
-}
-
-static int service_read_map(struct services_loader *loader, const struct yaml_node *parent,
-                            struct service *service)
-{
-    const struct yaml_node *node = yaml_get(parent, "map");
-    const char *text;
-    int map, status;
-
-    if (!node) {
-        return yaml_fail(parent, -EINVAL, loader->failure, "service %s names no map",
-                         service->name);
-    }
-    if (!loader->services->image) {
-        return yaml_fail(node, -EINVAL, loader->failure, "there are services but no map is loaded");
-    }
-    status = yaml_text(node, &text, loader->failure);
-    if (status) {
-        return status;
-    }
-    map = image_find_map(loader->services->image, text);
-    if (map < 0) {
-        return yaml_fail(node, -EINVAL, loader->failure, "no map %s in %s", text,
-                         image_path(loader->services->image));
-    }
-    service->map = (uint32_t)map;
-    service->map_entry = image_map(loader->services->image, (uint32_t)map);
-    return 0;
-}
-
-static int service_read_keys(struct services_loader *loader, const struct yaml_node *node,
-                             struct service *service)
-{
-    static const char *const known[] = {"map",      "ttl",  "ttl_min", "pops_per_answer",
-                                        "on_empty", "pops", NULL};
-    struct failure *failure = loader->failure;
-    int status = yaml_check_keys(node, known, failure);
-
-    service->ttl = SERVICES_TTL_DEFAULT;
-    service->pops_per_answer = 1;
-    service->on_empty = SERVICE_ON_EMPTY_STATIC;
-    if (status || (status = service_read_map(loader, node, service)) ||
-        (status = service_read_number(node, "ttl", 1, SERVICES_TTL_MAX, &service->ttl, failure))) {
-        return status;
-    }
-    service->ttl_min =
-        service->ttl < SERVICES_TTL_MIN_DEFAULT ? service->ttl : SERVICES_TTL_MIN_DEFAULT;
-    if ((status =
-             service_read_number(node, "ttl_min", 1, service->ttl, &service->ttl_min, failure)) ||
-        (status = service_read_number(node, "pops_per_answer", 1, MAP_PICKS_MAX,
-                                      &service->pops_per_answer, failure)) ||
-        (status = service_read_on_empty(node, &service->on_empty, failure))) {
-        return status;
-    }
-    return service_read_pops(loader, yaml_get(node, "pops"), node, service);
 }
 
 static int services_push(struct services *services, struct service *service)
 {
-    if (services->count == services->max) {
-        uint32_t max = services->max ? services->max * 2 : 8;
-        struct service **list = realloc(services->list, max * sizeof(struct service *));
-
-        if (!list) {
-            return -ENOMEM;
-        }
-        services->list = list;
-        services->max = max;
+    if (services->count == services->max && services_grow(services)) {
+        return -ENOMEM;
     }
     service->index = services->count;
-    services->list[services->count++] = service;
+    services->list[services->count] = service;
+    services->slots[services_slot(services, service->name)] = ++services->count;
     return 0;
 }
 
 static int services_read_service(struct services_loader *loader, const struct yaml_node *node)
 {
     struct services *services = loader->services;
+    struct service_reader reader = {services->arena, services->image, loader->failure};
     const char *key = yaml_key(node);
     struct service *service;
     int status;
@@ -350,7 +184,7 @@ static int services_read_service(struct services_loader *loader, const struct ya
     if (!service || !(service->name = arena_copy(services->arena, key, strlen(key)))) {
         return failure_set(loader->failure, -ENOMEM, "out of memory");
     }
-    status = service_read_keys(loader, node, service);
+    status = service_read(&reader, node, service);
     if (status) {
         return status;
     }

@@ -289,6 +289,7 @@ static void builder_group(struct zone_builder *builder, struct zone_report *repo
         if (node->record_n++ == 0) {
             node->first = i;
         }
+        node->has_dname |= records[i].type == WIRE_TYPE_DNAME;
     }
 }
 

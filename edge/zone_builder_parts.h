@@ -25,6 +25,7 @@ struct builder_node {
     uint32_t record_n;
     uint8_t name_len;
     uint8_t label_n;
+    bool has_dname; /* after sorting */
 };
 
 struct builder_record {

@@ -75,11 +75,9 @@ static int check_node(const struct zone_builder *builder, const struct builder_n
 static int check_occluded(const struct zone_builder *builder, const struct builder_node *node,
                           struct failure *failure)
 {
-    uint32_t count;
-
     for (uint32_t up = node->parent; node->record_n && up != BUILDER_NONE;
          up = builder->nodes[up].parent) {
-        if (zone_builder_find(builder, &builder->nodes[up], WIRE_TYPE_DNAME, &count)) {
+        if (builder->nodes[up].has_dname) {
             return zone_builder_fail(&builder->records[node->first], failure,
                                      "data below a DNAME record (RFC 6672 section 2.4)");
         }

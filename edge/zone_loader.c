@@ -14,6 +14,7 @@
 struct loader {
     struct zone_builder *builder;
     struct failure *failure;
+    unsigned include_n;
 };
 
 static int loader_file(struct loader *loader, const char *path, const char *origin, uint32_t ttl,
@@ -56,6 +57,10 @@ static int loader_include(struct loader *loader, const zs_scanner_t *scanner, co
     if (depth == 0) {
         return loader_fail(loader, scanner, path,
                            "$INCLUDE is not possible here, or nested too deep");
+    }
+    if (++loader->include_n >
+        ZONE_LOADER_INCLUDES_MAX) { /* two that include each other twice, ... */
+        return loader_fail(loader, scanner, path, "too many files are included");
     }
     included = fd_resolve_path(path, scanner->include_filename);
     if (!included) {
@@ -141,6 +146,7 @@ static int loader_start(struct loader *loader, const char *path, const uint8_t *
                         struct failure *failure)
 {
     loader->failure = failure;
+    loader->include_n = 0;
     loader->builder = zone_builder_new(origin);
     return loader->builder ? 0 : failure_set(failure, -ENOMEM, "%s: out of memory", path);
 }

@@ -13,7 +13,8 @@
 #include "edge/zone_builder.h"
 
 #define ZONE_LOADER_INCLUDE_DEPTH 8
-#define ZONE_LOADER_DEFAULT_TTL 3600 /* until $TTL or an explicit TTL */
+#define ZONE_LOADER_INCLUDES_MAX 1000 /* of one zone */
+#define ZONE_LOADER_DEFAULT_TTL 3600  /* until $TTL or an explicit TTL */
 
 /* `origin` in wire form. -EINVAL with "FILE:LINE: reason"; the caller owns one reference.
  * `ret_report` may be NULL. */

@@ -211,6 +211,35 @@ Test(services, a_folder_is_one_unit_read_in_name_order, .init = setup, .fini = t
     services_unref(services);
 }
 
+Test(services, many_are_all_found, .init = setup, .fini = teardown)
+{
+    enum { N = 500 };
+    char *text = malloc(100 + N * 120);
+    struct services *services = NULL;
+    struct failure failure = {{0}};
+    size_t len = (size_t)sprintf(text, "services:\n");
+
+    for (int i = 0; i < N; i++) {
+        len += (size_t)sprintf(
+            text + len, "  s%d: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}\n", i);
+    }
+    len += (size_t)sprintf(text + len, "names:\n");
+    for (int i = 0; i < N; i++) {
+        len += (size_t)sprintf(text + len, "  n%d.example.com.: s%d\n", i, i);
+    }
+    cr_assert_eq(services_load(put("s.yaml", text), image, zones, &services, &failure), 0, "%s",
+                 failure.text);
+    for (int i = 0; i < N; i++) {
+        char name[16];
+
+        sprintf(name, "s%d", i);
+        cr_assert_eq(services_find(services, name), services_get(services, (uint32_t)i));
+    }
+    cr_expect_null(services_find(services, "s500"));
+    services_unref(services);
+    free(text);
+}
+
 /* A zone that is not loaded cannot be checked against, and answers SERVFAIL anyway. */
 Test(services, names_in_a_zone_that_never_loaded_pass, .init = setup, .fini = teardown)
 {

@@ -268,6 +268,25 @@ Test(zone_loader, includes_follow_the_folder_and_keep_the_origin, .fini = remove
     cr_expect_lt(load_file(&zone, &failure), 0);
     cr_expect(strstr(failure.text, "nested too deep"), "%s", failure.text);
 
+    put("main.zone", APEX "$INCLUDE part.inc\n");
+    put("part.inc", "$INCLUDE more.inc\n$INCLUDE more.inc\n$INCLUDE more.inc\n$INCLUDE more.inc\n");
+    put("more.inc",
+        "$INCLUDE least.inc\n$INCLUDE least.inc\n$INCLUDE least.inc\n$INCLUDE least.inc\n");
+    put("least.inc", "x A 192.0.2.1\n");
+    cr_expect_eq(load_file(&zone, &failure), 0, "%s", failure.text); /* 1 + 4 + 16 */
+    zone_unref(zone);
+    for (int i = 0; i < 6; i++) { /* 4 to the power of 5 and more */
+        char name[16], text[128];
+
+        snprintf(name, sizeof(name), "f%d", i);
+        snprintf(text, sizeof(text), "$INCLUDE f%d\n$INCLUDE f%d\n$INCLUDE f%d\n$INCLUDE f%d\n",
+                 i + 1, i + 1, i + 1, i + 1);
+        put(name, i < 5 ? text : "x A 192.0.2.1\n");
+    }
+    put("main.zone", APEX "$INCLUDE f0\n");
+    cr_expect_lt(load_file(&zone, &failure), 0);
+    cr_expect(strstr(failure.text, "too many files are included"), "%s", failure.text);
+
     put("main.zone", APEX "$INCLUDE missing.inc\n");
     cr_expect_lt(load_file(&zone, &failure), 0);
     cr_expect(strstr(failure.text, "missing.inc"), "%s", failure.text);
