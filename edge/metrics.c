@@ -151,11 +151,10 @@ static void metrics_map(FILE *out, const struct publisher *publisher, int64_t no
                 loaded->services_fault || loaded->from_state_dir);
 }
 
-static void metrics_states(FILE *out, const struct publisher *publisher)
-{
-    static const char *const families[MAP_FAMILIES] = {"ipv4", "ipv6"};
-    const struct snapshot *snapshot = publisher->current;
+static const char *const metrics_families[MAP_FAMILIES] = {"ipv4", "ipv6"};
 
+static void metrics_states(FILE *out, const struct snapshot *snapshot)
+{
     metrics_head(out, "pop_state", "gauge",
                  "State of a PoP of a service: 0 up, 1..100 shed percent, 128 drain, 255 down.");
     for (uint32_t i = 0; i < services_count(snapshot->services); i++) {
@@ -173,7 +172,24 @@ static void metrics_states(FILE *out, const struct publisher *publisher)
             metrics_label(out, service->name);
             fputs("\",pop=\"", out);
             metrics_label(out, image_pop(snapshot->image, pop)->name);
-            fprintf(out, "\",family=\"%s\"} %u\n", families[family], state);
+            fprintf(out, "\",family=\"%s\"} %u\n", metrics_families[family], state);
+        }
+    }
+}
+
+static void metrics_services(FILE *out, const struct snapshot *snapshot)
+{
+    metrics_head(out, "service_empty", "gauge",
+                 "1 if nobody is left of a service for a family: on_empty answers.");
+    for (uint32_t i = 0; i < MAP_FAMILIES * services_count(snapshot->services); i++) {
+        const struct service *service = services_get(snapshot->services, i / MAP_FAMILIES);
+        enum map_family family = (enum map_family)(i % MAP_FAMILIES);
+
+        if (service->has_family[family]) {
+            fputs("isochrone_edge_service_empty{service=\"", out);
+            metrics_label(out, service->name);
+            fprintf(out, "\",family=\"%s\"} %d\n", metrics_families[family],
+                    states_is_empty(snapshot->states, service, family));
         }
     }
     metrics_head(out, "service_ttl_seconds", "gauge", "TTL a service is answered with now.");
@@ -184,6 +200,10 @@ static void metrics_states(FILE *out, const struct publisher *publisher)
         metrics_label(out, service->name);
         fprintf(out, "\"} %" PRIu32 "\n", snapshot->states->tables[service->index].ttl);
     }
+}
+
+static void metrics_feeds(FILE *out, const struct publisher *publisher)
+{
     metrics_head(out, "feed_ok", "gauge", "1 if the file of the fleet feed is as it should be.");
     for (size_t i = 0; i < publisher->feed_n; i++) {
         fputs("isochrone_edge_feed_ok{file=\"", out);
@@ -214,7 +234,9 @@ static void metrics_publisher(FILE *out, const struct publisher *publisher)
     metrics_one(out, "reload_timestamp_seconds", "gauge", "When that was.",
                 (uint64_t)publisher->reload_wall_s);
     metrics_one(out, "publications_total", "counter", "Snapshots published.", publisher->sequence);
-    metrics_states(out, publisher);
+    metrics_states(out, publisher->current);
+    metrics_services(out, publisher->current);
+    metrics_feeds(out, publisher);
 }
 
 void metrics_write(struct server *server, FILE *out)

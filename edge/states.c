@@ -411,6 +411,13 @@ static bool states_has_any(const uint8_t states[static MAP_STATES])
     return false;
 }
 
+bool states_is_empty(const struct state_set *set, const struct service *service,
+                     enum map_family family)
+{
+    return service->has_family[family] &&
+           !states_has_any(set->tables[service->index].states[family]);
+}
+
 const struct service *states_emptied(const struct services *services,
                                      const struct state_set *before, const struct state_set *after,
                                      enum map_family *ret_family)
@@ -418,11 +425,12 @@ const struct service *states_emptied(const struct services *services,
     for (uint32_t i = 0; i < services_count(services); i++) {
         const struct service *service = services_get(services, i);
 
-        for (unsigned family = 0; family < MAP_FAMILIES; family++) {
-            if (service->has_family[family] &&
-                !states_has_any(after->tables[service->index].states[family]) &&
-                (!before || states_has_any(before->tables[service->index].states[family]))) {
-                *ret_family = (enum map_family)family;
+        for (unsigned k = 0; k < MAP_FAMILIES; k++) {
+            enum map_family family = (enum map_family)k;
+
+            if (states_is_empty(after, service, family) &&
+                (!before || !states_is_empty(before, service, family))) {
+                *ret_family = family;
                 return service;
             }
         }

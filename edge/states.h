@@ -100,6 +100,10 @@ enum states_ttl_reason {
 enum states_ttl_reason states_ttl_reason(const struct states *states, const struct service *service,
                                          int64_t now_s, int64_t *ret_until_s);
 
+/* Nobody is left of this service in this family, though the family is served. */
+bool states_is_empty(const struct state_set *set, const struct service *service,
+                     enum map_family family);
+
 /* The first service that has somebody left in a family under `before` and nobody under `after`;
  * NULL if none. Both belong to `services`; `before` NULL counts as everybody up. */
 const struct service *states_emptied(const struct services *services,

@@ -214,6 +214,12 @@ static void status_services(struct status_page *page, const struct server *serve
             fprintf(page->out, "  %s: TTL %u, lowered: a state change is %s\n", service->name, ttl,
                     reason == STATES_TTL_RECENT ? "recent" : "due");
         }
+        for (unsigned k = 0; k < MAP_FAMILIES; k++) {
+            if (states_is_empty(publisher->current->states, service, (enum map_family)k)) {
+                fprintf(page->out, "  ! %s: nobody is left for IPv%d, on_empty answers\n",
+                        service->name, k == MAP_FAMILY_IPV4 ? 4 : 6);
+            }
+        }
         json_array_append_new(list, json_pack("{s:s, s:i, s:b}", "name", service->name, "ttl",
                                               (int)ttl, "lowered", reason != STATES_TTL_NORMAL));
     }

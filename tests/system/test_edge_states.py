@@ -116,6 +116,11 @@ def test_nobody_empties_a_service_by_accident(world):
         assert server.addresses(WWW, subnet=FRA) == ["192.0.2.99"]  # on_empty: static
         assert server.ask("home.example.com.", subnet=FRA).rcode() == dns.rcode.SERVFAIL
         assert server.outcome("geo_empty") == 2
+        values = server.metrics()
+        assert values['isochrone_edge_service_empty{service="web",family="ipv6"}'] == 1
+        assert values['isochrone_edge_service_empty{service="home",family="ipv4"}'] == 1
+        assert 'isochrone_edge_service_empty{service="home",family="ipv6"}' not in values
+        assert "web: nobody is left for IPv6" in server.ctl("status").stdout
         assert server.ttl(WWW, subnet=FRA) <= 300
 
 
