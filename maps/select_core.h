@@ -50,9 +50,10 @@ MAP_INLINE __u8 map_candidate(__u64 pops, const __u8 *tail, __u32 i)
     return tail[(i - MAP_RECORD_POPS) & (MAP_TAIL_SIZE - 1)];
 }
 
-/* The selection below has no branch per candidate. A branch would make the verifier follow both
- * ways with all that is known about the counts on each, and 258 candidates in a row would be far
- * beyond what it accepts; as arithmetic on numbers it knows nothing about, the loop is one path. */
+/* The selection below decides without branches, but for the skip of PoPs that are no candidates,
+ * which changes nothing. A branch would make the verifier follow both ways with all that is known
+ * about the counts on each, and 258 candidates in a row would be far beyond what it accepts; as
+ * arithmetic on numbers it knows nothing about, the ways meet again. */
 
 /* 1 when a < b, else 0; both below 2^63. The empty assembly keeps the compiler from turning it back
  * into a branch. */
@@ -118,12 +119,17 @@ MAP_INLINE void map_select(const struct map_record *record, const __u8 *states, 
 
     for (__u32 i = 0; i < MAP_RECORD_POPS + MAP_MAX_POPS; i++) {
         __u8 pop;
+        __u8 state;
 
         if (i >= candidates) {
             break;
         }
         pop = map_candidate(pops, tail, i);
-        map_tally_add(&tally, pop, map_tier_of(states[pop], shed_class), want);
+        state = states[pop];
+        if (state >= MAP_STATE_ABSENT) {
+            continue; /* most of the tail of a service that runs on a few PoPs */
+        }
+        map_tally_add(&tally, pop, map_tier_of(state, shed_class), want);
         if (map_less(tally.best, MAP_TIER_TAKES + 1) & map_less(want, tally.count + 1)) {
             break; /* nobody could be better */
         }

@@ -12,9 +12,8 @@
 #define QUESTIONS 12000
 #define STATES 40
 
-/* A tenth of what the verifier would process before it gives up: room for the packet path around
- * the cores. */
-#define VERIFIED_INSNS_MAX 100000
+/* The verifier gives up at a million: room for the packet path around the cores. */
+#define VERIFIED_INSNS_MAX 150000
 
 Test(cores, kernel_agrees_with_the_host)
 {
