@@ -66,7 +66,7 @@ static const struct zone *answer_zone(const struct answer_scratch *work, bool *r
         const struct zone *parent =
             zone_set_find_key(zones, name, name->label_n - 1u, &parent_known);
 
-        return parent ? parent : zone;
+        return parent_known ? parent : zone; /* NULL: ours, but it never loaded */
     }
     return zone;
 }

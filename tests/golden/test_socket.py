@@ -21,7 +21,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", HERE.parents[1] / "build/dev/bin"))
-ZONES = ["example.com.", "example.net.", "child.example.com.", "signed.example."]
+ZONES = ["example.com.", "example.net.", "child.example.com.", "child.broken.example.", "signed.example."]
 CLASSES = {"CH": 3, "HS": 4, "CLASSANY": 255}
 SECTIONS = {"an": "answer", "au": "authority", "ad": "additional"}
 # What the world of world.h says about states; a fresh daemon has everything up.
