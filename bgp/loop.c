@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "bgp/announcer.h"
-#include "bgp/control.h"
 #include "bgp/prober.h"
 #include "bgp/report.h"
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "edge/answer.h"
-#include "edge/control.h"
 #include "edge/counters.h"
 #include "edge/explain_query.h"
 #include "edge/status.h"

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "edge/control.h"
 #include "edge/metrics.h"
 #include "edge/privileges.h"
 #include "edge/socket.h"
@@ -264,7 +264,7 @@ static void server_tick(struct server *server)
     server_log_report(&report);
     report_done(&report);
     if (server->control) {
-        control_tidy(server->control, clock_monotonic_ns());
+        control_run(server->control, clock_monotonic_ns());
     }
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "edge/control.h"
+#include "base/control.h"
 #include "edge/server.h"
 #include "edge/zone.h"
 

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "edge/control.h"
 #include "edge/explain.h"
 #include "edge/server.h"
 #include "edge/states_file.h"

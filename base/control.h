@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The control socket: one line of JSON in, one line of JSON out, over a Unix stream socket that
- * only its owner and group may open. Nothing blocks: a client that sends or reads slowly only fills
- * its own bounded buffers and is closed after CONTROL_IDLE_S. One thread; the handler runs on it.
+ * The control socket of a daemon: one line of JSON in, one line of JSON out, over a Unix stream
+ * socket that only its owner and group may open. Nothing blocks: a client that sends or reads
+ * slowly only fills its own bounded buffers and is closed after CONTROL_IDLE_NS. One thread; the
+ * handler runs on it.
  *
  *   request  {"verb": "pop", "arguments": ["fra", "drain"], "options": {"for": "2h"}}
  *   reply    {"ok": true, "text": "for people", "data": {"for": "programs"}}
  *            {"ok": false, "errors": ["reason", ...], ...}
  */
-#ifndef EDGE_CONTROL_H
-#define EDGE_CONTROL_H
+#ifndef BASE_CONTROL_H
+#define BASE_CONTROL_H
 
 #include <jansson.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@
 
 #define CONTROL_REQUEST_MAX 65536u
 #define CONTROL_CLIENTS_MAX 32
-#define CONTROL_IDLE_S 10
+#define CONTROL_IDLE_NS (INT64_C(10) * 1000 * 1000 * 1000)
 
 struct control;
 
@@ -33,12 +34,13 @@ int control_open(const char *path, control_handler handler, void *context,
 /* Gives the socket file to the user the program will run as. */
 int control_chown(struct control *control, uid_t uid, gid_t gid);
 
-/* To be watched for input; then call control_run(). */
+/* To be watched for input; then, and at the deadline, call control_run(). It also closes slow
+ * clients. */
 int control_fd(const struct control *control);
 void control_run(struct control *control, int64_t now_ns);
 
-/* Closes slow clients: once a second. */
-void control_tidy(struct control *control, int64_t now_ns);
+/* When the next slow client is to be closed; INT64_MAX: never. Monotonic. */
+int64_t control_deadline_ns(const struct control *control);
 
 void control_close(struct control *control); /* removes the file; NULL is allowed */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "edge/control.h"
+#include "base/control.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -287,6 +287,17 @@ static void control_event(struct control *control, struct control_client *client
     }
 }
 
+static void control_tidy(struct control *control, int64_t now_ns)
+{
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct control_client *client = control->clients[i];
+
+        if (client && now_ns - client->active_ns >= CONTROL_IDLE_NS) {
+            control_drop(control, client);
+        }
+    }
+}
+
 void control_run(struct control *control, int64_t now_ns)
 {
     struct epoll_event events[CONTROL_CLIENTS_MAX + 1];
@@ -299,17 +310,21 @@ void control_run(struct control *control, int64_t now_ns)
             control_event(control, events[i].data.ptr, now_ns);
         }
     }
+    control_tidy(control, now_ns);
 }
 
-void control_tidy(struct control *control, int64_t now_ns)
+int64_t control_deadline_ns(const struct control *control)
 {
-    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-        struct control_client *client = control->clients[i];
+    int64_t deadline_ns = INT64_MAX;
 
-        if (client && now_ns - client->active_ns > CONTROL_IDLE_S * CLOCK_NS_PER_S) {
-            control_drop(control, client);
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        const struct control_client *client = control->clients[i];
+
+        if (client && client->active_ns + CONTROL_IDLE_NS < deadline_ns) {
+            deadline_ns = client->active_ns + CONTROL_IDLE_NS;
         }
     }
+    return deadline_ns;
 }
 
 void control_close(struct control *control)
