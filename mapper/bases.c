@@ -310,14 +310,31 @@ enum map_source base_source(const struct bases *bases, uint32_t base)
     return (enum map_source)bases->entry[base].source;
 }
 
+static uint32_t entry_asn(const struct bases *bases, const struct base_entry *entry)
+{
+    switch ((enum base_kind)entry->kind) {
+    case BASE_BLOCK:
+        return infer_block_asn(bases->infer, entry->site.place);
+    case BASE_SITE:
+        return entry->site.asn;
+    case BASE_RESOLVER:
+    case BASE_NOTHING:
+        break;
+    }
+    return 0;
+}
+
 bool base_is_like(const struct bases *bases, uint32_t a, uint32_t b)
 {
     size_t map_n = bases->config->map_n;
+    enum map_source source = base_source(bases, a);
 
     if (a == b) {
         return true;
     }
-    if (base_source(bases, a) != MAP_SOURCE_GEO || base_source(bases, b) != MAP_SOURCE_GEO) {
+    if ((source != MAP_SOURCE_GEO && source != MAP_SOURCE_INFERRED) ||
+        source != base_source(bases, b) ||
+        entry_asn(bases, &bases->entry[a]) != entry_asn(bases, &bases->entry[b])) {
         return false;
     }
     for (size_t i = 0; i < map_n; i++) {
@@ -363,20 +380,6 @@ static size_t row_pops(const struct bases *bases, uint32_t base,
         n++;
     }
     return n;
-}
-
-static uint32_t entry_asn(const struct bases *bases, const struct base_entry *entry)
-{
-    switch ((enum base_kind)entry->kind) {
-    case BASE_BLOCK:
-        return infer_block_asn(bases->infer, entry->site.place);
-    case BASE_SITE:
-        return entry->site.asn;
-    case BASE_RESOLVER:
-    case BASE_NOTHING:
-        break;
-    }
-    return 0;
 }
 
 int64_t base_row(struct bases *bases, uint32_t base, struct image_builder *builder)

@@ -71,8 +71,8 @@ static inline const struct base_order *base_order_get(const struct bases *bases,
     return &bases->order[base * bases->config->map_n + map];
 }
 
-/* True if both are geography alone and so alike (same orders, estimates within a few ms) that
- * explaining them with one row misleads nobody. */
+/* True if neither was measured and both are so alike (same source, AS and orders, estimates within
+ * a few ms) that explaining them with one row misleads nobody. */
 bool base_is_like(const struct bases *bases, uint32_t a, uint32_t b);
 
 /* The provenance row of a base, stored in the image on first use. Negative on failure. */
