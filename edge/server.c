@@ -398,6 +398,8 @@ int server_run(struct config *config, const char *version)
     sigaddset(&signals, SIGINT);
     /* blocked before any thread exists, so that only the signalfd sees them */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    /* whoever reads our log may go away without taking the server along */
+    (void)signal(SIGPIPE, SIG_IGN);
     code = server_open(&server, config, &failure);
     if (code == 0) {
         code = server_open_descriptors(&server, &signals, &fds);

@@ -346,6 +346,22 @@ def test_a_second_server_does_not_take_half_of_the_queries(edge, tmp_path):
     assert edge.ctl("status").returncode == 0
 
 
+def test_a_log_that_nobody_reads_any_more_is_no_reason_to_die(tmp_path):
+    server = Edge(tmp_path)
+    reader, writer = os.pipe()
+    process = subprocess.Popen(server.command(), stderr=writer, stdin=subprocess.DEVNULL)
+    os.close(writer)
+    try:
+        assert until(lambda: (tmp_path / "edge.sock").exists() and server.ctl("status").returncode == 0)
+        os.close(reader)
+        (tmp_path / "example.com.zone").write_text(zone_text(2))
+        assert server.ctl("reload").returncode == 0
+        assert server.static() == 2
+    finally:
+        process.terminate()
+        assert process.wait(5) == 0
+
+
 def test_systemd_hears_of_start_reload_and_stop(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(tmp_path / "notify"))

@@ -102,6 +102,18 @@ def test_a_change_within_the_clocks_resolution_is_seen(tmp_path):
             assert server.static() == serial
 
 
+def test_a_zone_that_did_not_change_is_not_read_again(tmp_path):
+    (tmp_path / "other.zone").write_text(zone_text(1))
+    with Edge(tmp_path, zones=TWO_ZONES) as server:
+        before = [zone["loaded"] for zone in server.data("status")["zones"]]
+        time.sleep(1.1)
+        put(server, "other.zone", zone_text(2))
+        assert server.ctl("reload").returncode == 0
+        after = [zone["loaded"] for zone in server.data("status")["zones"]]
+        assert after[0] == before[0] and after[1] > before[1]
+        assert server.static() == 1
+
+
 def test_zones_come_and_go_with_the_configuration(tmp_path):
     (tmp_path / "other.zone").write_text(zone_text(7))
     with Edge(tmp_path) as server:
