@@ -18,9 +18,9 @@
 
 #include "base/failure.h"
 
-#define CONTROL_REQUEST_MAX 65536u
+#define CONTROL_REQUEST_MAX 4096u
 #define CONTROL_CLIENTS_MAX 32
-#define CONTROL_IDLE_NS (INT64_C(10) * 1000 * 1000 * 1000)
+#define CONTROL_IDLE_NS (INT64_C(5) * 1000 * 1000 * 1000)
 
 struct control;
 
