@@ -3,8 +3,6 @@
  * All blocks of a table in address order. The image was checked, so words, offsets and depths are
  * what they should be.
  */
-#include <assert.h>
-
 #include "maps/image.h"
 
 #include <assert.h>
@@ -48,7 +46,6 @@ static int walk_slots(const struct walk *walk, const uint32_t *words, const uint
             leaf_depth = depth && !leaf_depth ? 128 : leaf_depth;
             assert(leaf_depth >= depth && leaf_depth <= depth + slot_bits);
             result = walk->visit(walk->context, &key, leaf_depth, word & MAP_LEAF_RECORD_MASK);
-            assert(leaf_depth <= depth + slot_bits && depth + slot_bits - leaf_depth <= slot_bits);
             slot += 1u << (depth + slot_bits - leaf_depth);
         }
         if (result) {
