@@ -12,8 +12,8 @@
 #include <string.h>
 
 #define CELLS_FIRST_SLOTS ((size_t)1 << 12)
-#define CELLS_QUANTILE                                                                             \
-    0.25 /* p25 moves least between builds and loses nothing (Bing uses p25 or median too) */
+/* The first quartile moves least between builds and loses nothing. */
+#define CELLS_QUANTILE 0.25
 
 struct pair_slot {
     uint64_t resolver_hi;

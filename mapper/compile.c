@@ -363,7 +363,9 @@ static int layers_build(struct compiler *compiler)
     size_t block_n = input->cells->block_n;
     size_t resolver_n = compiler->bases.resolver_n;
     size_t most = block_n > resolver_n ? block_n : resolver_n;
-    bool empty = block_n == 0 && input->overrides->n == 0 && input->geo->place_n == 0;
+    bool empty = block_n == 0 && input->overrides->n == 0 &&
+                 input->geo->places[MAP_FAMILY_IPV4].n == 0 &&
+                 input->geo->places[MAP_FAMILY_IPV6].n == 0;
     struct steps_prefix *prefixes = calloc(most + 1, sizeof(*prefixes));
     int err = prefixes ? 0 : -ENOMEM;
 

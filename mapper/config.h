@@ -12,9 +12,8 @@
 #include "base/failure.h"
 #include "maps/image_abi.h"
 
-#define CONFIG_POP_HASH                                                                            \
-    1024u /* slots of the name index, a power of two well above MAP_MAX_POPS                       \
-           */
+/* Slots of the name index, a power of two well above MAP_MAX_POPS. */
+#define CONFIG_POP_HASH 1024u
 
 struct config_pop {
     char name[MAP_NAME_SIZE];

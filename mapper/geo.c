@@ -17,8 +17,8 @@
 
 #define GEO_UNIT4 24u
 #define GEO_UNIT6 56u
-#define GEO_UNIT_PARTS                                                                             \
-    64u /* different places looked at inside one unit; more of them and the rest is ignored */
+/* Different places looked at inside one unit; of more, the rest is ignored. */
+#define GEO_UNIT_PARTS 64u
 #define EARTH_RADIUS_KM 6371.0
 #define RADIANS_PER_DEGREE (3.14159265358979323846 / 180)
 
@@ -491,6 +491,21 @@ static int jobs_run(struct geo_job *jobs, size_t n, struct geo *geo, struct fail
     return err;
 }
 
+static int pops_intern(struct geo *geo, const struct config *config, struct failure *failure)
+{
+    for (size_t i = 0; i < config->pop_n; i++) {
+        const struct place place =
+            place_at(config->pops[i].latitude, config->pops[i].longitude, "", 0);
+        int64_t number = geo_intern(geo, &place);
+
+        if (number < 0) {
+            return failure_set(failure, -ENOMEM, "out of memory");
+        }
+        geo->pop_place[i] = (uint32_t)number;
+    }
+    return 0;
+}
+
 int geo_load(const struct config *config, unsigned threads, struct geo *ret_geo,
              struct failure *failure)
 {
@@ -509,6 +524,7 @@ int geo_load(const struct config *config, unsigned threads, struct geo *ret_geo,
         err = jobs_run(jobs, n, &geo, failure);
     }
     free(jobs);
+    err = err ? err : pops_intern(&geo, config, failure);
     if (err) {
         geo_done(&geo);
         return err;

@@ -32,8 +32,10 @@ struct geo {
     struct place *place;
     size_t place_n;
     size_t place_capacity;
-    uint32_t *index; /* of place[], by hash; 0 free, else number + 1 */
-    size_t index_n;  /* a power of two */
+    uint32_t
+        pop_place[MAP_MAX_POPS]; /* the places of the PoPs themselves, interned by geo_load() */
+    uint32_t *index;             /* of place[], by hash; 0 free, else number + 1 */
+    size_t index_n;              /* a power of two */
 };
 
 /* Reads all files of config->geo; where two know the same address, the one named first wins. "FILE:

@@ -18,12 +18,13 @@
 #define PRIOR_BASE_MS 26.3
 #define PRIOR_MS_PER_KM 0.0171
 #define PRIOR_FIT_CELLS 200u /* fewer cannot be trusted to say anything about distance */
-#define PRIOR_FIT_TRIM                                                                             \
-    2.5 /* standard deviations beyond which a cell is left out of the second fit */
+/* Standard deviations beyond which a cell is left out of the second fit. */
+#define PRIOR_FIT_TRIM 2.5
 #define PRIOR_MIN_MS_PER_KM 0.010 /* light in fibre, both ways */
 #define PRIOR_MAX_MS_PER_KM 0.040
 #define PRIOR_UNLOCATED_KM 8000 /* between two places on Earth, roughly */
 #define LIGHT_MS_PER_KM 0.010
+#define SITE_ERROR_KM 300.0 /* a city, its surroundings and the quantisation of both */
 #define INFER_MIN_MS 0.1
 
 enum infer_level {
@@ -371,6 +372,27 @@ struct infer_site infer_site_at(const struct infer *infer, enum map_family famil
     return site;
 }
 
+/* Light contradicts the database: the block was reached sooner than it could be from there. It is
+ * then taken to be where the PoP is that reached it soonest. */
+static void site_correct(const struct infer *infer, size_t b, struct infer_site *site)
+{
+    const struct cell_block *block = &infer->cells->block[b];
+    const struct cell *soonest = &infer->cells->cell[block->first_cell];
+    bool contradicted = false;
+
+    for (size_t c = block->first_cell;
+         c < block->first_cell + block->cell_n && site_is_located(infer, site); c++) {
+        const struct cell *cell = &infer->cells->cell[c];
+        double km = site_distance_km(infer, site, cell->pop) - SITE_ERROR_KM;
+
+        contradicted = contradicted || (double)cell->rtt_ms < LIGHT_MS_PER_KM * km;
+        soonest = cell->rtt_ms < soonest->rtt_ms ? cell : soonest;
+    }
+    if (contradicted) {
+        site->place = infer->geo->pop_place[soonest->pop];
+    }
+}
+
 static int infer_start(struct infer *infer)
 {
     const struct cell_table *cells = infer->cells;
@@ -394,6 +416,7 @@ static int infer_start(struct infer *infer)
         const struct map_key key = {block->hi, 0};
 
         infer->site[b] = infer_site_at(infer, (enum map_family)block->family, key);
+        site_correct(infer, b, &infer->site[b]);
     }
     return 0;
 }

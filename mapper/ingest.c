@@ -14,9 +14,12 @@
 #include <unistd.h>
 
 #define LIGHT_MS_PER_KM 0.010 /* in fibre, both ways */
-#define GEO_ERROR_KM                                                                               \
-    1000.0 /* a database may be that wrong before a measurement is called a lie                    \
-            */
+/* A database may be that wrong before a measurement is called a lie. */
+#define GEO_ERROR_KM 1000.0
+/* Time measured can only be too long, so a short one far from where the database puts a client
+ * tells that the database is wrong (infer.c then moves the block). Only one that no network path
+ * has, from so far, is a broken row. */
+#define BELIEVED_MS 1.0
 #define INGEST_THREADS_MAX 64u
 #define PROGRESS_NS 200000000L
 
@@ -91,7 +94,7 @@ static enum sample_fault sample_take(void *context, const struct sample *sample,
     if (slot->floor_ticks == CELL_FLOOR_UNKNOWN) {
         slot->floor_ticks = floor_find(worker->ingest, &sample->client, sample->pop);
     }
-    if ((double)sample->rtt_ms * 10 < slot->floor_ticks) {
+    if ((double)sample->rtt_ms < BELIEVED_MS && (double)sample->rtt_ms * 10 < slot->floor_ticks) {
         return SAMPLE_IMPOSSIBLE_RTT;
     }
     if (sketch_add(&slot->sketch, (double)sample->rtt_ms, sample->count) != 0 ||

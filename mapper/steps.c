@@ -4,9 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define STEPS_NEST_MAX                                                                             \
-    129 /* prefixes of an address can nest no deeper than their lengths differ                     \
-         */
+/* Prefixes of an address can nest no deeper than their lengths differ. */
+#define STEPS_NEST_MAX 129
 
 void steps_done(struct steps *steps)
 {

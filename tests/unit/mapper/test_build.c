@@ -285,10 +285,29 @@ Test(build, rows_faster_than_light_are_bad)
                   POPS "sources: {measurements: [rows.csv], geo: [city.mmdb]}\nmax_bad_rows: 60\n");
     /* 81.2.69.142 is in London: 10,800 km from Singapore */
     scratch_write(&scratch, "rows.csv",
-                  "time,client,pop,rtt_ms\n5,81.2.69.142,sin,60\n6,81.2.69.142,sin,160\n"
-                  "7,81.2.69.142,fra,9\n");
+                  "time,client,pop,rtt_ms\n5,81.2.69.142,sin,0.4\n6,81.2.69.142,sin,160\n"
+                  "7,81.2.69.142,fra,0.9\n");
     cr_assert_eq(scratch_build(&scratch, &report, &failure), 0, "%s", failure.text);
     cr_assert_eq(report.samples.faults[SAMPLE_IMPOSSIBLE_RTT], 1);
     cr_assert_not_null(strstr(report.samples.notes[0], "rows.csv:2: "));
+    scratch_close(&scratch);
+}
+
+Test(build, a_measurement_that_light_forbids_moves_the_block_not_the_truth)
+{
+    struct scratch scratch;
+    struct image *image;
+
+    scratch_open(&scratch);
+    cr_assert_eq(symlink(TEST_SOURCE_DIR "/tests/fuzz/mapper/mmdb/GeoIP2-City-Test.mmdb",
+                         scratch_path(&scratch, "city.mmdb")),
+                 0);
+    scratch_write(&scratch, "mapper.yaml",
+                  POPS "sources: {measurements: [rows.csv], geo: [city.mmdb]}\n");
+    /* the database says London; 20 ms from Singapore says it errs. The others were not measured. */
+    scratch_write(&scratch, "rows.csv", "time,client,pop,rtt_ms,count\n5,81.2.69.142,sin,20,3\n");
+    image = scratch_image(&scratch);
+    cr_assert_str_eq(scratch_ranking(image, "web", "81.2.69.142", NULL), "sin fra nyc");
+    image_unref(image);
     scratch_close(&scratch);
 }
