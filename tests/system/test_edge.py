@@ -25,6 +25,14 @@ def edge(tmp_path):
         yield server
 
 
+def halt(process):
+    """SIGSTOP, and every thread has stopped: until each has run once, it goes on serving."""
+    process.send_signal(signal.SIGSTOP)
+    tasks = f"/proc/{process.pid}/task"
+    assert until(lambda: all(open(f"{tasks}/{task}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "T"
+                             for task in os.listdir(tasks)))
+
+
 # --- transports
 
 @pytest.mark.parametrize("where,family", [("127.0.0.1", "ipv4"), ("::1", "ipv6")])
@@ -57,7 +65,7 @@ def test_a_burst_is_answered_whole_and_in_batches(edge):
         client.settimeout(3)
         client.connect(("127.0.0.1", edge.port))
         wire = query("static.example.com.").to_wire()[2:]
-        edge.process.send_signal(signal.SIGSTOP)
+        halt(edge.process)
         for number in range(200):
             client.send(struct.pack("!H", number) + wire)
         edge.process.send_signal(signal.SIGCONT)
@@ -70,7 +78,7 @@ def test_a_burst_is_answered_whole_and_in_batches(edge):
 def test_packets_lost_before_us_are_counted(edge):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect(("127.0.0.1", edge.port))
-        edge.process.send_signal(signal.SIGSTOP)
+        halt(edge.process)
         sent = 0
         padding = b"\0" * 1400
         while sent < 30000:
@@ -319,7 +327,7 @@ def test_a_graceful_stop_answers_what_has_arrived(edge):
         udp.connect(("127.0.0.1", edge.port))
         client.sendall(frame(query("static.example.com.").to_wire()))
         read_frame(client)
-        edge.process.send_signal(signal.SIGSTOP)
+        halt(edge.process)
         client.sendall(frame(query("static.example.com.").to_wire()) * 20)
         for _ in range(20):
             udp.send(query("static.example.com.").to_wire())
