@@ -60,11 +60,11 @@ static int range_push(struct asn_table *table, enum map_family family,
     return 0;
 }
 
-static int row_fail(const struct line_stream *stream, uint64_t line, struct failure *failure,
-                    const char *reason)
+static int row_fail(const struct line_stream *stream, uint64_t line, size_t column,
+                    struct failure *failure, const char *reason)
 {
-    return failure_set(failure, -EINVAL, "%s:%" PRIu64 ": %s", line_stream_name(stream), line,
-                       reason);
+    return failure_set(failure, -EINVAL, "%s:%" PRIu64 ":%zu: %s", line_stream_name(stream), line,
+                       column, reason);
 }
 
 /* start and end are addresses of one family. */
@@ -80,14 +80,14 @@ static int row_read(struct asn_table *table, const struct line_stream *stream, u
     uint64_t asn;
 
     if (n < 3) {
-        return row_fail(stream, line, failure, "a row is start,end,asn[,name]");
+        return row_fail(stream, line, 1, failure, "a row is start,end,asn[,name]");
     }
     if (address_parse(fields[0].text, &start) != 0 || address_parse(fields[1].text, &end) != 0 ||
         start.family != end.family || address_compare(&start, &end) > 0) {
-        return row_fail(stream, line, failure, "start and end are not a range of addresses");
+        return row_fail(stream, line, 1, failure, "start and end are not a range of addresses");
     }
     if (number_parse_u64(fields[2].text, fields[2].len, 0, UINT32_MAX, &asn) != 0) {
-        return row_fail(stream, line, failure, "asn is not the number of an AS");
+        return row_fail(stream, line, fields[2].column, failure, "asn is not the number of an AS");
     }
     family = start.family == ADDRESS_IPV4 ? MAP_FAMILY_IPV4 : MAP_FAMILY_IPV6;
     first = key_from_address(&start);
@@ -120,7 +120,7 @@ int asn_read(struct asn_table *table, struct line_stream *stream, struct failure
         }
         n = line.too_long ? -1 : csv_split(line.text, line.len, fields);
         if (n < 0) {
-            return row_fail(stream, line.number, failure, "not a row of comma-separated values");
+            return row_fail(stream, line.number, 1, failure, "not a row of comma-separated values");
         }
         if (!first || strcmp(fields[0].text, "start") != 0) { /* else a header */
             err = row_read(table, stream, line.number, fields, n, failure);

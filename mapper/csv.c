@@ -49,6 +49,7 @@ int csv_split(char *line, size_t len, struct csv_field ret_fields[static CSV_MAX
     for (unsigned n = 0; n < CSV_MAX_FIELDS; n++) {
         char *stop;
 
+        ret_fields[n].column = (size_t)(at - line) + 1;
         if (*at == '"') {
             if (quoted_take(at, end, &ret_fields[n], &stop) != 0 || (stop < end && *stop != ',')) {
                 return -EINVAL;

@@ -13,6 +13,7 @@
 struct csv_field {
     const char *text; /* terminated, inside the line that was split */
     size_t len;
+    size_t column; /* where it starts in the line, from 1 */
 };
 
 /* Splits `line` (of `len` bytes and a NUL byte) in place. The number of fields, or -EINVAL: quotes

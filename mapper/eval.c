@@ -46,10 +46,12 @@ struct eval {
     size_t capacity;
 };
 
-static int row_fail(const struct eval *eval, uint64_t line, const char *reason, const char *what)
+static int row_fail(const struct eval *eval, uint64_t line, size_t column, const char *reason,
+                    const char *what)
 {
-    return failure_set(eval->failure, -EINVAL, "%s:%" PRIu64 ": %s%s%.60s", eval->options->truth,
-                       line, reason, what ? ": " : "", what ? what : "");
+    return failure_set(eval->failure, -EINVAL, "%s:%" PRIu64 ":%zu: %s%s%.60s",
+                       eval->options->truth, line, column, reason, what ? ": " : "",
+                       what ? what : "");
 }
 
 static int header_read(struct eval *eval, uint64_t line, const struct csv_field *fields, size_t n)
@@ -66,7 +68,7 @@ static int header_read(struct eval *eval, uint64_t line, const struct csv_field 
         }
     }
     if (eval->column_client < 0 || found == 0) {
-        return row_fail(eval, line, "the header needs client and names of PoPs", NULL);
+        return row_fail(eval, line, 1, "the header needs client and names of PoPs", NULL);
     }
     return 0;
 }
@@ -114,7 +116,7 @@ static int loss_find(const struct eval *eval, int which, const struct map_addres
         }
     }
     if (pick == MAP_POP_NONE || !rtt_get(eval, which, pick, fields, n, &ms)) {
-        return row_fail(eval, line, "no RTT for the PoP this client is sent to",
+        return row_fail(eval, line, 1, "no RTT for the PoP this client is sent to",
                         pick == MAP_POP_NONE ? NULL : image_pop(eval->image[which], pick)->name);
     }
     *ret_loss_ms = (float)(ms - best);
@@ -147,12 +149,15 @@ static int row_read(struct eval *eval, uint64_t line, const struct csv_field *fi
 
     if (n <= eval->column_client ||
         prefix_parse(fields[eval->column_client].text, false, &prefix) != 0) {
-        return row_fail(eval, line, "client is not an address or prefix", NULL);
+        return row_fail(eval, line,
+                        n > eval->column_client ? fields[eval->column_client].column : 1,
+                        "client is not an address or prefix", NULL);
     }
     if (eval->column_demand >= 0 && eval->column_demand < n &&
         number_parse_double(fields[eval->column_demand].text, fields[eval->column_demand].len, 0,
                             1e15, &demand) != 0) {
-        return row_fail(eval, line, "demand is not a number", NULL);
+        return row_fail(eval, line, fields[eval->column_demand].column, "demand is not a number",
+                        NULL);
     }
     image_address_from(&prefix.address, &address);
     client.demand = (float)demand;
@@ -182,7 +187,7 @@ static int truth_read(struct eval *eval)
         int n = line.too_long ? -1 : csv_split(line.text, line.len, fields);
 
         if (n < 0) {
-            err = row_fail(eval, line.number, "not a row of comma-separated values", NULL);
+            err = row_fail(eval, line.number, 1, "not a row of comma-separated values", NULL);
         } else {
             err = first ? header_read(eval, line.number, fields, (size_t)n)
                         : row_read(eval, line.number, fields, n);

@@ -34,12 +34,19 @@ struct override_row {
     int n;
 };
 
-static int row_fail(const struct override_row *row, struct failure *failure, const char *reason,
-                    const char *what)
+/* `column` is where in the line, from 1. */
+static int row_fail(const struct override_row *row, size_t column, struct failure *failure,
+                    const char *reason, const char *what)
 {
-    return failure_set(failure, -EINVAL, "%s:%llu: %s%s%.80s%s", row->file,
-                       (unsigned long long)row->line, reason, what ? " \"" : "", what ? what : "",
-                       what ? "\"" : "");
+    return failure_set(failure, -EINVAL, "%s:%llu:%zu: %s%s%.80s%s", row->file,
+                       (unsigned long long)row->line, column, reason, what ? " \"" : "",
+                       what ? what : "", what ? "\"" : "");
+}
+
+/* Where the field of a column starts; 1 if the row has none. */
+static size_t row_column(const struct override_row *row, int field)
+{
+    return field >= 0 && field < row->n ? row->fields[field].column : 1;
 }
 
 static int columns_read(const struct override_row *row, struct override_columns *columns,
@@ -65,11 +72,12 @@ static int columns_read(const struct override_row *row, struct override_columns 
             known = known || strcmp(names[k], row->fields[i].text) == 0;
         }
         if (!known) {
-            return row_fail(row, failure, "unknown column", row->fields[i].text);
+            return row_fail(row, row->fields[i].column, failure, "unknown column",
+                            row->fields[i].text);
         }
     }
     if (columns->prefix < 0 || columns->pops < 0) {
-        return row_fail(row, failure, "the header needs the columns prefix and pops", NULL);
+        return row_fail(row, 1, failure, "the header needs the columns prefix and pops", NULL);
     }
     columns->map = csv_find(row->fields, n, "map");
     columns->space = csv_find(row->fields, n, "space");
@@ -77,7 +85,7 @@ static int columns_read(const struct override_row *row, struct override_columns 
     return 0;
 }
 
-static int pop_add(const struct override_row *row, const char *name, size_t len,
+static int pop_add(const struct override_row *row, size_t column, const char *name, size_t len,
                    struct override *item, struct failure *failure)
 {
     char text[MAP_NAME_SIZE];
@@ -86,15 +94,15 @@ static int pop_add(const struct override_row *row, const char *name, size_t len,
     (void)snprintf(text, sizeof(text), "%.*s", (int)(len < MAP_NAME_SIZE ? len : MAP_NAME_SIZE),
                    name);
     if (pop < 0) {
-        return row_fail(row, failure, "no PoP", text);
+        return row_fail(row, column, failure, "no PoP", text);
     }
     for (unsigned i = 0; i < item->pop_n; i++) {
         if ((uint8_t)(item->pops >> (8 * i)) == pop) {
-            return row_fail(row, failure, "the row names twice the PoP", text);
+            return row_fail(row, column, failure, "the row names twice the PoP", text);
         }
     }
     if (item->pop_n == MAP_RECORD_POPS) {
-        return row_fail(row, failure, "a pin has at most 8 PoPs", NULL);
+        return row_fail(row, column, failure, "a pin has at most 8 PoPs", NULL);
     }
     item->pops &= ~(UINT64_C(0xff) << (8 * item->pop_n));
     item->pops |= (uint64_t)pop << (8 * item->pop_n);
@@ -102,16 +110,19 @@ static int pop_add(const struct override_row *row, const char *name, size_t len,
     return 0;
 }
 
-static int pop_list_read(const struct override_row *row, const char *text, struct override *item,
+static int pop_list_read(const struct override_row *row, int field, struct override *item,
                          struct failure *failure)
 {
+    const char *start = field < row->n ? row->fields[field].text : "";
+    const char *text = start;
     int err = 0;
 
     while (*text && !err) {
         size_t len = strcspn(text, " ;|,");
 
         if (len) {
-            err = pop_add(row, text, len, item, failure);
+            err = pop_add(row, row_column(row, field) + (size_t)(text - start), text, len, item,
+                          failure);
         }
         text += len;
         text += strspn(text, " ;|,");
@@ -129,10 +140,19 @@ static bool map_has_pops(const struct config_map *map, const struct override *it
     return true;
 }
 
+static const char *row_text(const struct override_row *row, int column)
+{
+    bool given = column >= 0 && column < row->n && row->fields[column].len;
+
+    return given ? row->fields[column].text : NULL;
+}
+
 /* The named map, or every map that has all the listed PoPs. */
-static int maps_find(const struct override_row *row, const char *name, struct override *item,
+static int maps_find(const struct override_row *row, int field, struct override *item,
                      struct failure *failure)
 {
+    const char *name = row_text(row, field);
+    size_t column = row_column(row, field);
     const struct config *config = row->config;
 
     for (size_t i = 0; i < config->map_n; i++) {
@@ -142,14 +162,14 @@ static int maps_find(const struct override_row *row, const char *name, struct ov
         if (map_has_pops(&config->maps[i], item)) {
             item->maps |= 1u << i;
         } else if (name) {
-            return row_fail(row, failure, "not all PoPs of the row belong to map", name);
+            return row_fail(row, column, failure, "not all PoPs of the row belong to map", name);
         }
     }
     if (item->maps) {
         return 0;
     }
-    return name ? row_fail(row, failure, "no map", name)
-                : row_fail(row, failure, "no map has all PoPs of the row", NULL);
+    return name ? row_fail(row, column, failure, "no map", name)
+                : row_fail(row, column, failure, "no map has all PoPs of the row", NULL);
 }
 
 static int expiry_parse(const char *text, uint64_t *ret_s)
@@ -176,13 +196,6 @@ static int expiry_parse(const char *text, uint64_t *ret_s)
     return 0;
 }
 
-static const char *row_text(const struct override_row *row, int column)
-{
-    bool given = column >= 0 && column < row->n && row->fields[column].len;
-
-    return given ? row->fields[column].text : NULL;
-}
-
 static int row_options(const struct override_row *row, const struct override_columns *columns,
                        struct override *item, struct failure *failure)
 {
@@ -196,10 +209,11 @@ static int row_options(const struct override_row *row, const struct override_col
     } else if (strcmp(space, "resolver") == 0) {
         item->spaces = 1u << MAP_SPACE_RESOLVER;
     } else {
-        return row_fail(row, failure, "space is client, resolver or any, not", space);
+        return row_fail(row, row_column(row, columns->space), failure,
+                        "space is client, resolver or any, not", space);
     }
     if (expires && expiry_parse(expires, &item->expires_s) != 0) {
-        return row_fail(row, failure, "not a time:", expires);
+        return row_fail(row, row_column(row, columns->expires), failure, "not a time:", expires);
     }
     return 0;
 }
@@ -216,27 +230,24 @@ static int row_read(const struct override_row *row, const struct override_column
                               .line = row->line,
                               .spaces = OVERRIDE_SPACES_ALL};
     if (!text || prefix_parse(text, true, &prefix) != 0) {
-        return row_fail(row, failure, "not a prefix without host bits:", text ? text : "");
+        return row_fail(row, row_column(row, columns->prefix), failure,
+                        "not a prefix without host bits:", text ? text : "");
     }
     item->prefix = key_from_prefix(&prefix);
     if (columns->simple) {
         for (int i = 1; i < row->n && !err; i++) {
-            err = row->fields[i].len
-                      ? pop_add(row, row->fields[i].text, row->fields[i].len, item, failure)
-                      : 0;
+            err = row->fields[i].len ? pop_add(row, row->fields[i].column, row->fields[i].text,
+                                               row->fields[i].len, item, failure)
+                                     : 0;
         }
     } else {
-        const char *pops = row_text(row, columns->pops);
-
-        err = pop_list_read(row, pops ? pops : "", item, failure);
+        err = pop_list_read(row, columns->pops, item, failure);
         err = err ? err : row_options(row, columns, item, failure);
     }
     if (!err && item->pop_n == 0) {
-        return row_fail(row, failure, "the row names no PoP", NULL);
+        return row_fail(row, row_column(row, columns->pops), failure, "the row names no PoP", NULL);
     }
-    return err ? err
-               : maps_find(row, columns->simple ? NULL : row_text(row, columns->map), item,
-                           failure);
+    return err ? err : maps_find(row, columns->map, item, failure);
 }
 
 static void finer_note(struct overrides *overrides, const struct override_row *row,
@@ -317,7 +328,7 @@ int overrides_read(struct overrides *overrides, const struct config *config, uin
         }
         row.n = line.too_long ? -1 : csv_split(line.text, line.len, fields);
         if (row.n < 0) {
-            return row_fail(&row, failure, "not a row of comma-separated values", NULL);
+            return row_fail(&row, 1, failure, "not a row of comma-separated values", NULL);
         }
         err = line_read(overrides, &row, file, &columns, failure);
         if (err) {
@@ -366,7 +377,7 @@ static int conflict_check(const struct overrides *overrides, const struct config
 
         if (prefixes[i].len == prefixes[i - 1].len && a->pops != b->pops &&
             key_compare(prefixes[i].first, prefixes[i - 1].first) == 0) {
-            return failure_set(failure, -EINVAL, "%s:%llu: pins differently what %s:%llu pins",
+            return failure_set(failure, -EINVAL, "%s:%llu:1: pins differently what %s:%llu pins",
                                config->overrides.path[b->file], (unsigned long long)b->line,
                                config->overrides.path[a->file], (unsigned long long)a->line);
         }

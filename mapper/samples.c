@@ -196,14 +196,15 @@ static int header_read(struct samples_reader *reader, struct line *line, struct 
     int n = line->too_long ? -1 : csv_split(line->text, line->len, fields);
 
     if (n < 0) {
-        return failure_set(failure, -EINVAL, "%s:%" PRIu64 ": not a header of column names", name,
+        return failure_set(failure, -EINVAL, "%s:%" PRIu64 ":1: not a header of column names", name,
                            line->number);
     }
     for (int i = 0; i < COLUMNS; i++) {
         reader->column[i] = csv_find(fields, (size_t)n, column_names[i]);
         if (reader->column[i] < 0 && i <= COLUMN_RTT) {
-            return failure_set(failure, -EINVAL, "%s:%" PRIu64 ": the header has no column \"%s\"",
-                               name, line->number, column_names[i]);
+            return failure_set(failure, -EINVAL,
+                               "%s:%" PRIu64 ":1: the header has no column \"%s\"", name,
+                               line->number, column_names[i]);
         }
     }
     return 0;

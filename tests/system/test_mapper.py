@@ -179,9 +179,9 @@ def test_few_bad_rows_are_reported_by_reason_and_place(world):
 
 @pytest.mark.parametrize("name, text, reason", [
     ("mapper.yaml", CONFIG + "speling: 1\n", "mapper.yaml:11:1: "),
-    ("rows.csv", "when,client,pop,rtt_ms\n", 'rows.csv:1: the header has no column "time"'),
-    ("pins.csv", "20.0.0.0/24,lhr\n", 'pins.csv:1: no PoP "lhr"'),
-    ("as.csv", "1.0.0.0,1.0.0.255\n", "as.csv:1: a row is start,end,asn"),
+    ("rows.csv", "when,client,pop,rtt_ms\n", 'rows.csv:1:1: the header has no column "time"'),
+    ("pins.csv", "20.0.0.0/24,lhr\n", 'pins.csv:1:13: no PoP "lhr"'),
+    ("as.csv", "1.0.0.0,1.0.0.255\n", "as.csv:1:1: a row is start,end,asn"),
     ("city.mmdb", "no database", "city.mmdb: not a sound MMDB file"),
 ])
 def test_wrong_input_is_named_by_file_and_line(world, name, text, reason):

@@ -100,7 +100,7 @@ Test(asn, bad_rows)
         struct failure failure;
 
         cr_assert_eq(table_read(rows[i], &table, &failure), -EINVAL, "%s", rows[i]);
-        cr_assert_not_null(strstr(failure.text, "as.csv:1: "));
+        cr_assert_not_null(strstr(failure.text, "as.csv:1:"));
         asn_done(&table);
     }
 }

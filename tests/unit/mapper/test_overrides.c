@@ -158,18 +158,19 @@ Test(overrides, what_is_wrong_is_named_with_its_line)
         const char *text;
         const char *reason;
     } cases[] = {
-        {"8.8.8.0/24,lhr\n", "pins.csv:1: no PoP \"lhr\""},
-        {"prefix,pop\n8.8.8.8/24,fra\n", "pins.csv:2: not a prefix"},
-        {"prefix,pop\nfra,8.8.8.0/24\n", "pins.csv:2: not a prefix"},
+        {"8.8.8.0/24,lhr\n", "pins.csv:1:12: no PoP \"lhr\""},
+        {"prefix,pop\n8.8.8.8/24,fra\n", "pins.csv:2:1: not a prefix"},
+        {"prefix,pop\nfra,8.8.8.0/24\n", "pins.csv:2:1: not a prefix"},
         {"8.8.8.0/24\n", "names no PoP"},
-        {"8.8.8.0/24,fra,fra\n", "twice"},
+        {"8.8.8.0/24,fra,fra\n", "pins.csv:1:16: the row names twice"},
         {"8.8.8.0/24,\"fra\n", "not a row"},
-        {"prefix,pops,colour\n", "unknown column \"colour\""},
+        {"prefix,pops,colour\n", "pins.csv:1:13: unknown column \"colour\""},
         {"map,prefix\n", "needs the columns prefix and pops"},
-        {"prefix,pops,map\n8.8.8.0/24,fra,shop\n", "no map \"shop\""},
+        {"prefix,pops,map\n8.8.8.0/24,fra,shop\n", "pins.csv:2:16: no map \"shop\""},
         {"prefix,pops,map\n8.8.8.0/24,fra,video\n", "not all PoPs"},
+        {"prefix,pops\n8.8.8.0/24,fra;lhr\n", "pins.csv:2:16: no PoP \"lhr\""},
         {"prefix,pops,space\n8.8.8.0/24,fra,both\n", "space is"},
-        {"prefix,pops,expires\n8.8.8.0/24,fra,soon\n", "not a time: \"soon\""},
+        {"prefix,pops,expires\n8.8.8.0/24,fra,soon\n", "pins.csv:2:16: not a time: \"soon\""},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -195,7 +196,7 @@ Test(overrides, one_prefix_pinned_in_two_ways_is_an_error)
                   "pops: {fra: {location: [1, 1]}, sin: {location: [2, 2]}, "
                   "nyc: {location: [3, 3]}}\nmaps: {web: {}}\noverrides: pins.csv\n");
     cr_assert_eq(scratch_build(scratch, &report, &fixture.failure), -EINVAL);
-    cr_assert_not_null(strstr(fixture.failure.text, "pins.csv:3: pins differently"), "%s",
+    cr_assert_not_null(strstr(fixture.failure.text, "pins.csv:3:1: pins differently"), "%s",
                        fixture.failure.text);
     cr_assert_not_null(strstr(fixture.failure.text, "pins.csv:1"));
     fixture_done(&fixture);

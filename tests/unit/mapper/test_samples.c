@@ -170,7 +170,7 @@ Test(samples, a_header_without_a_needed_column_fails_the_file)
 
     cr_assert_eq(read_text("time,client,pop,rtt\n1,1.1.1.1,fra,2\n", &taken, &report, &failure),
                  -EINVAL);
-    cr_assert_not_null(strstr(failure.text, "rows:1: "));
+    cr_assert_not_null(strstr(failure.text, "rows:1:1: "));
     cr_assert_not_null(strstr(failure.text, "rtt_ms"));
 }
 
