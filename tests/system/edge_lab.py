@@ -185,10 +185,10 @@ class Edge:
     def query(self, name, rdtype="A", subnet=None, **options):
         return query(name, rdtype, subnet, **options)
 
-    def ask(self, name, rdtype="A", subnet=None, where="127.0.0.1", tcp=False):
+    def ask(self, name, rdtype="A", subnet=None, where="127.0.0.1", tcp=False, source=None):
         message = query(name, rdtype, subnet)
         transport = dns.query.tcp if tcp else dns.query.udp
-        return transport(message, where, port=self.port, timeout=3)
+        return transport(message, where, port=self.port, timeout=3, source=source)
 
     def addresses(self, name, rdtype="A", subnet=None, **options):
         return sorted(item.to_text() for rrset in self.ask(name, rdtype, subnet, **options).answer for item in rrset)
