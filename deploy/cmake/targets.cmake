@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # One static library per folder. A library's headers are reachable as "folder/name.h", and only by linking the
-# library: each folder is exported alone, through a directory of its own.
+# library: each folder is exported alone, through a directory of its own. "edge/zone" is the library edge_zone.
 
 function(isochrone_library folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  set(exported ${CMAKE_BINARY_DIR}/headers/${folder})
-  file(MAKE_DIRECTORY ${exported})
+  string(REPLACE "/" "_" library ${folder})
+  set(exported ${CMAKE_BINARY_DIR}/headers/${library})
+  cmake_path(GET folder PARENT_PATH parent)
+  file(MAKE_DIRECTORY ${exported}/${parent})
   file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${folder} ${exported}/${folder} SYMBOLIC)
-  add_library(${folder} STATIC ${ARG_SOURCES})
-  target_include_directories(${folder} PUBLIC ${exported})
-  target_link_libraries(${folder} PUBLIC ${ARG_LINK})
+  add_library(${library} STATIC ${ARG_SOURCES})
+  target_include_directories(${library} PUBLIC ${exported})
+  target_link_libraries(${library} PUBLIC ${ARG_LINK})
 endfunction()
 
 function(isochrone_program name)

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/answer.h"
-#include "edge/name.h"
-#include "edge/wire.h"
+#include "edge/answer/answer.h"
+#include "edge/wire/edns.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
 
 #include "message.h"
 #include "table.h"
@@ -148,7 +149,7 @@ static bool check_response(const struct table_row *row, const uint8_t *bytes, si
                        !memcmp(bytes + 12, row->query + 12, message.question_len),
                    "question not repeated byte for byte");
     good &= expect(message.has_opt == row->edns, row->edns ? "no OPT" : "unasked OPT");
-    good &= expect(!message.has_opt || message.opt_size == ANSWER_UDP_MAX, "our EDNS size");
+    good &= expect(!message.has_opt || message.opt_size == EDNS_UDP_MAX, "our EDNS size");
     good &= check_ecs(row, &message);
     for (unsigned s = 0; !row->any_records && s < TABLE_SECTIONS; s++) {
         good &= check_section(&row->sections[s], &message.sections[s]);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "edge/rdata.h"
-#include "edge/wire.h"
+#include "edge/wire/rdata.h"
+#include "edge/wire/wire.h"
 
 /* Expands the name at *at. Pointers must lead backwards, as RFC 1035 section 4.1.4 says ("a prior
  * occurrence"). */

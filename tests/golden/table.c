@@ -6,8 +6,8 @@
 
 #include <libzscanner/scanner.h>
 
-#include "edge/name.h"
-#include "edge/wire.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
 
 #define TABLE_ALIASES_MAX 16
 

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/name.h"
-#include "edge/services.h"
-#include "edge/state_set.h"
-#include "edge/zone.h"
-#include "edge/zone_loader.h"
-#include "edge/zone_set.h"
+#include "edge/service/services.h"
+#include "edge/service/state_set.h"
+#include "edge/wire/name.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
+#include "edge/zone/zone_set.h"
 #include "maps/image_writer.h"
 
 #define V4(a, b, c, d)                                                                             \

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "edge/snapshot.h"
+#include "edge/answer/snapshot.h"
 
 #define WORLD_GENERATION 1763790000u
 

@@ -11,6 +11,10 @@ BEGIN {
     allowed["bgp"] = "base bgp"
     extra["edge", "xdp/xdp_publish.h"] = 1
     extra["bgp", "maps/pop_state.h"] = 1
+    # the stages of edge/, in the order of its data flow
+    stage_n = split("wire zone service answer serve daemon", stages, " ")
+    for (i = 1; i <= stage_n; i++)
+        stage_of["edge/" stages[i]] = i
     folders = " base maps mapper xdp edge bgp tests "
 }
 
@@ -56,4 +60,12 @@ function wrong(reason)
     }
     if (ours && index(" " allowed[folder] " ", " " target_folder " ") == 0 && !((folder, target) in extra))
         wrong("\"" target "\": " folder "/ may not use " target_folder "/")
+    if (ours && stage(target) > stage(file))
+        wrong("\"" target "\": a stage of edge/ may only use those before it")
+}
+
+# 0 for what is no stage of edge/.
+function stage(path)
+{
+    return match(path, /^edge\/[a-z]+/) ? stage_of[substr(path, 1, RLENGTH)] + 0 : 0
 }

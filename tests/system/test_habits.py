@@ -46,9 +46,10 @@ def test_a_tree_that_keeps_them_passes(tree):
 BREAKS = [
     ("includes", "base/a.c", LICENCE + '#include "maps/image.h"\n', "base/ may not use maps/"),
     ("includes", "maps/a.c", LICENCE + '#include "mapper/build.h"\n', "maps/ may not use mapper/"),
-    ("includes", "mapper/a.c", LICENCE + '#include "edge/answer.h"\n', "mapper/ may not use edge/"),
+    ("includes", "mapper/a.c", LICENCE + '#include "edge/answer/answer.h"\n', "mapper/ may not use edge/"),
     ("includes", "edge/a.c", LICENCE + '#include "xdp/xdp_loader.h"\n', "edge/ may not use xdp/"),
-    ("includes", "xdp/a.c", LICENCE + '#include "edge/answer.h"\n', "xdp/ may not use edge/"),
+    ("includes", "xdp/a.c", LICENCE + '#include "edge/answer/answer.h"\n', "xdp/ may not use edge/"),
+    ("includes", "edge/wire/a.c", LICENCE + '#include "edge/answer/answer.h"\n', "only use those before it"),
     ("includes", "bgp/a.c", LICENCE + '#include "maps/image.h"\n', "bgp/ may not use maps/"),
     ("includes", "edge/a.c", LICENCE + '#include "answer.h"\n', 'included as "folder/name.h"'),
     ("includes", "maps/a_core.h", KERNEL_LICENCE + "#include <stdint.h>\n", "kernel-side headers include"),
@@ -82,7 +83,7 @@ ALLOWED = [
     ("maps/a_core.h", KERNEL_LICENCE + '#include "maps/word_core.h"\n#include "maps/image_abi.h"\n'),
     ("xdp/a.bpf.c", KERNEL_LICENCE + '#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n'),
     ("xdp/a.c", LICENCE + '#include "xdp/a.skel.h"\n#include <yaml.h>\n'),
-    ("tests/unit/edge/a.c", LICENCE + '#include "edge/answer.h"\n#include "bgp/policy.h"\n'),
+    ("tests/unit/edge/a.c", LICENCE + '#include "edge/answer/answer.h"\n#include "bgp/policy.h"\n'),
 ]
 
 

@@ -13,8 +13,8 @@ MAN = ROOT / "deploy/man"
 BIN = Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin"))
 PROGRAMS = {"isochrone-edge": 8, "isochrone-mapper": 1, "isochrone-bgp": 8, "isochronectl": 1, "isochrone-xdpbench": 1}
 KEYS_OF = {  # sources that read a configuration file -> its page
-    "edge.yaml.5": ["edge/config*.c", "edge/states_file.c"],
-    "services.yaml.5": ["edge/services*.c"],
+    "edge.yaml.5": ["edge/daemon/config*.c", "edge/daemon/states_file.c"],
+    "services.yaml.5": ["edge/service/serv*.c"],
     "mapper.yaml.5": ["mapper/config*.c"],
     "bgp.yaml.5": ["bgp/config*.c"],
 }

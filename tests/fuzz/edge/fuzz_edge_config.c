@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/config.h"
-#include "edge/name.h"
-#include "edge/states_file.h"
+#include "edge/daemon/config.h"
+#include "edge/daemon/states_file.h"
+#include "edge/wire/name.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

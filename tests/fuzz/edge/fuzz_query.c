@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/answer.h"
-#include "edge/wire.h"
+#include "edge/answer/answer.h"
+#include "edge/wire/edns.h"
+#include "edge/wire/wire.h"
 #include "message.h"
 #include "world.h"
 
@@ -50,8 +51,8 @@ static void check(const struct answer_request *request, const uint8_t *bytes, si
     need(!message.question_len || !memcmp(bytes + 12, request->query + 12, message.question_len),
          "question");
     need(message.has_opt == outcome->edns, "OPT if and only if there was one");
-    need(!message.has_opt || message.opt_size == ANSWER_UDP_MAX, "our size");
-    need(request->transport == ANSWER_TCP || len <= (outcome->edns ? ANSWER_UDP_MAX : 512), "size");
+    need(!message.has_opt || message.opt_size == EDNS_UDP_MAX, "our size");
+    need(request->transport == ANSWER_TCP || len <= (outcome->edns ? EDNS_UDP_MAX : 512), "size");
     need(((message.flags & WIRE_FLAG_TC) != 0) == outcome->truncated, "TC");
     need((message.flags & 15u) == outcome->rcode, "rcode");
     if (outcome->ecs) {

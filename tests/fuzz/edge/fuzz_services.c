@@ -8,11 +8,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "edge/answer.h"
-#include "edge/name.h"
-#include "edge/services.h"
-#include "edge/state_set.h"
-#include "edge/wire.h"
+#include "edge/answer/answer.h"
+#include "edge/service/services.h"
+#include "edge/service/state_set.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
 #include "message.h"
 #include "world.h"
 

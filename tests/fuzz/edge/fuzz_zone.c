@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/answer.h"
-#include "edge/name.h"
-#include "edge/services.h"
-#include "edge/snapshot.h"
-#include "edge/state_set.h"
-#include "edge/wire.h"
-#include "edge/zone.h"
-#include "edge/zone_loader.h"
-#include "edge/zone_set.h"
+#include "edge/answer/answer.h"
+#include "edge/answer/snapshot.h"
+#include "edge/service/services.h"
+#include "edge/service/state_set.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
+#include "edge/zone/zone_set.h"
 #include "message.h"
 
 #define NODES_MAX 200 /* names asked for, so that a run stays short */

@@ -7,11 +7,11 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/answer.h"
-#include "edge/name.h"
-#include "edge/services.h"
-#include "edge/state_set.h"
-#include "edge/wire.h"
+#include "edge/answer/answer.h"
+#include "edge/service/services.h"
+#include "edge/service/state_set.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
 #include "world.h"
 
 #define GOLDEN TEST_SOURCE_DIR "/tests/golden"

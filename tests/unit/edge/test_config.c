@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "base/clock.h"
-#include "edge/config.h"
+#include "edge/daemon/config.h"
 
 #define FOLDER "/etc/isochrone"
 #define PATH FOLDER "/edge.yaml"

@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/counters.h"
+#include "edge/serve/counters.h"
 
 Test(counters, one_answer_is_counted_in_every_place_it_belongs_to)
 {

@@ -3,9 +3,9 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/answer.h"
-#include "edge/edns.h"
-#include "edge/wire.h"
+#include "edge/answer/answer.h"
+#include "edge/wire/edns.h"
+#include "edge/wire/wire.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 

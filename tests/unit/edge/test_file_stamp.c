@@ -9,7 +9,7 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/file_stamp.h"
+#include "edge/daemon/file_stamp.h"
 
 static char path[] = "/tmp/stampXXXXXX";
 

@@ -4,9 +4,9 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/geo_answer.h"
-#include "edge/services.h"
-#include "edge/state_set.h"
+#include "edge/answer/geo_answer.h"
+#include "edge/service/services.h"
+#include "edge/service/state_set.h"
 #include "world.h"
 
 #define GOLDEN TEST_SOURCE_DIR "/tests/golden"

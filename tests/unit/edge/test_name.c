@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/name.h"
+#include "edge/wire/name.h"
 
 #define LABEL63 "a23456789012345678901234567890123456789012345678901234567890123"
 

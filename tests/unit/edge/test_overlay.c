@@ -4,8 +4,8 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/overlay.h"
-#include "edge/services.h"
+#include "edge/service/overlay.h"
+#include "edge/service/services.h"
 
 static struct name_key *key(const char *text)
 {

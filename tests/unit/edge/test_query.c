@@ -3,8 +3,8 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/query.h"
-#include "edge/wire.h"
+#include "edge/wire/query.h"
+#include "edge/wire/wire.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 

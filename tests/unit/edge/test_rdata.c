@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <criterion/criterion.h>
 
-#include "edge/rdata.h"
-#include "edge/wire.h"
+#include "edge/wire/rdata.h"
+#include "edge/wire/wire.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 

@@ -5,11 +5,11 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/name.h"
-#include "edge/response.h"
-#include "edge/wire.h"
-#include "edge/zone.h"
-#include "edge/zone_loader.h"
+#include "edge/answer/response.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
 #include "message.h"
 
 /* The question "deep.sub.example.com. A IN". */

@@ -7,12 +7,12 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/name.h"
-#include "edge/overlay.h"
-#include "edge/services.h"
-#include "edge/zone.h"
-#include "edge/zone_loader.h"
-#include "edge/zone_set.h"
+#include "edge/service/overlay.h"
+#include "edge/service/services.h"
+#include "edge/wire/name.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
+#include "edge/zone/zone_set.h"
 #include "maps/image.h"
 #include "world.h"
 

@@ -4,13 +4,13 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/chaos.h"
-#include "edge/name.h"
-#include "edge/services.h"
-#include "edge/snapshot.h"
-#include "edge/state_set.h"
-#include "edge/wire.h"
-#include "edge/zone_set.h"
+#include "edge/answer/chaos.h"
+#include "edge/answer/snapshot.h"
+#include "edge/service/services.h"
+#include "edge/service/state_set.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
+#include "edge/zone/zone_set.h"
 
 Test(state_set, starts_absent_everywhere)
 {

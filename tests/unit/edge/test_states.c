@@ -6,8 +6,8 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/states.h"
-#include "edge/states_file.h"
+#include "edge/daemon/states.h"
+#include "edge/daemon/states_file.h"
 #include "world.h"
 
 #define NOW INT64_C(1800000000)

@@ -6,10 +6,10 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/name.h"
-#include "edge/wire.h"
-#include "edge/zone.h"
-#include "edge/zone_loader.h"
+#include "edge/wire/name.h"
+#include "edge/wire/wire.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
 
 #define APEX "$TTL 300\n@ IN SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
 

@@ -4,10 +4,10 @@
 
 #include <criterion/criterion.h>
 
-#include "edge/name.h"
-#include "edge/zone.h"
-#include "edge/zone_loader.h"
-#include "edge/zone_set.h"
+#include "edge/wire/name.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
+#include "edge/zone/zone_set.h"
 
 static struct zone *make(const char *origin_text, uint8_t *ret_origin)
 {

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A query becomes a response, in this order:
+ *
+ *   query_parse        bytes -> query, or FORMERR, NOTIMP, BADVERS, nothing
+ *   answer_question    class and type -> CHAOS, REFUSED, or the names of a chain:
+ *     answer_name      zone, delegation, DNAME, wildcard: what exists   (RFC 1034, 4592, 6672)
+ *       answer_node    the type there: data, CNAME, nothing             (RFC 2308, 8482)
+ *       answer_service the type there: addresses for this client        (RFC 7871)
+ *   answer_finish      OPT with what the query's OPT asked for, header  (RFC 6891, 5001)
+ */
+#include "edge/answer/answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/answer/answer_work.h"
+#include "edge/answer/chaos.h"
+#include "edge/answer/snapshot.h"
+#include "edge/zone/zone_set.h"
+
+#define ANSWER_UDP_MIN                                                                             \
+    512 /* what everybody can receive (RFC 1035 section 2.3.4, RFC 6891 section 6.2.3) */
+
+const char *answer_kind_name(enum answer_kind kind)
+{
+    static const char *const names[ANSWER_KINDS] = {
+        [ANSWER_DROPPED] = "dropped",   [ANSWER_POSITIVE] = "positive",
+        [ANSWER_GEO] = "geo",           [ANSWER_GEO_EMPTY] = "geo_empty",
+        [ANSWER_NODATA] = "nodata",     [ANSWER_NXDOMAIN] = "nxdomain",
+        [ANSWER_REFERRAL] = "referral", [ANSWER_CHAOS] = "chaos",
+        [ANSWER_REFUSED] = "refused",   [ANSWER_SERVFAIL] = "servfail",
+        [ANSWER_FORMERR] = "formerr",   [ANSWER_NOTIMP] = "notimp",
+        [ANSWER_BADVERS] = "badvers",
+    };
+
+    return names[kind];
+}
+
+struct answer_scratch *answer_scratch_new(void)
+{
+    return calloc(1, sizeof(struct answer_scratch));
+}
+
+void answer_scratch_free(struct answer_scratch *scratch)
+{
+    free(scratch);
+}
+
+void answer_scratch_trace(struct answer_scratch *scratch, struct answer_trace *trace)
+{
+    scratch->trace = trace;
+}
+
+/* The zone for the current name. DS of an origin is asked of the parent zone, if that is ours too.
+ */
+static const struct zone *answer_zone(const struct answer_scratch *work, bool *ret_known)
+{
+    const struct zone_set *zones = work->snapshot->zones;
+    const struct name_key *name = work->name;
+    const struct zone *zone = zone_set_find_key(zones, name, name->label_n, ret_known);
+
+    if (work->query.qtype == WIRE_TYPE_DS && zone && zone->apex->label_n == name->label_n &&
+        name->label_n > 0) {
+        bool parent_known;
+        const struct zone *parent =
+            zone_set_find_key(zones, name, name->label_n - 1u, &parent_known);
+
+        return parent_known ? parent : zone; /* NULL: ours, but it never loaded */
+    }
+    return zone;
+}
+
+static void answer_internet(struct answer_scratch *work)
+{
+    enum answer_step step = ANSWER_STEP_FOLLOW;
+
+    while (step == ANSWER_STEP_FOLLOW) {
+        bool known;
+        const struct zone *zone = answer_zone(work, &known);
+
+        if (zone) {
+            work->authoritative = work->response.stage == 0 || work->authoritative;
+            step = answer_name(work, zone);
+        } else if (work->response
+                       .stage) { /* the chain leaves what we can answer: the resolver follows */
+            return;
+        } else if (known) {
+            answer_done(work, ANSWER_SERVFAIL, WIRE_RCODE_SERVFAIL);
+            return;
+        } else {
+            answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+            return;
+        }
+    }
+}
+
+static void answer_chaos(struct answer_scratch *work)
+{
+    uint8_t rdata[CHAOS_RDATA_MAX];
+    size_t len = 0;
+
+    if (work->query.qtype == WIRE_TYPE_TXT || work->query.qtype == WIRE_TYPE_ANY) {
+        len = chaos_text(work->snapshot, work->name, work->request->now_wall_s, rdata);
+    }
+    if (!len) {
+        answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+        return;
+    }
+    work->authoritative = true;
+    (void)response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_TXT, WIRE_CLASS_CH, 0,
+                              rdata, len);
+    answer_done(work, ANSWER_CHAOS, WIRE_RCODE_NOERROR);
+}
+
+static void answer_question(struct answer_scratch *work)
+{
+    if (work->query.qclass == WIRE_CLASS_CH) {
+        answer_chaos(work);
+        return;
+    }
+    if (work->query.qclass != WIRE_CLASS_IN) {
+        answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+        return;
+    }
+    switch (work->query.qtype) {
+    case WIRE_TYPE_AXFR:
+    case WIRE_TYPE_IXFR: /* nobody is allowed to transfer */
+        answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+        return;
+    case WIRE_TYPE_OPT: /* meta types that are no question */
+    case WIRE_TYPE_TSIG:
+        answer_done(work, ANSWER_FORMERR, WIRE_RCODE_FORMERR);
+        return;
+    case WIRE_TYPE_TKEY:
+    case WIRE_TYPE_MAILA:
+    case WIRE_TYPE_MAILB:
+        answer_done(work, ANSWER_NOTIMP, WIRE_RCODE_NOTIMP);
+        return;
+    default:
+        answer_internet(work);
+    }
+}
+
+/* --- begin and end --- */
+
+static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max)
+{
+    const struct query *query = &work->query;
+    size_t limit = max < ANSWER_RESPONSE_MAX ? max : ANSWER_RESPONSE_MAX;
+
+    if (work->request->transport == ANSWER_UDP) {
+        size_t wanted = query->edns.present ? query->edns.udp_size : 0;
+
+        if (wanted > EDNS_UDP_MAX) {
+            wanted = EDNS_UDP_MAX;
+        }
+        if (wanted < ANSWER_UDP_MIN) {
+            wanted = ANSWER_UDP_MIN;
+        }
+        limit = wanted < limit ? wanted : limit;
+    }
+    work->opt_len = (uint16_t)edns_response_len(&query->edns, work->snapshot->identity_len);
+    limit -= work->opt_len;
+    response_init(&work->response, bytes, limit, query->question, query->question_len);
+    work->name = &query->name;
+    work->kind = ANSWER_SERVFAIL;
+    work->rcode = WIRE_RCODE_SERVFAIL;
+    work->authoritative = false;
+    work->ecs_scope = 0;
+}
+
+static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *ret_outcome)
+{
+    const struct query *query = &work->query;
+    struct response *response = &work->response;
+    uint8_t *bytes = response->bytes;
+    unsigned flags = WIRE_FLAG_QR | (query->flags & (WIRE_FLAG_OPCODE | WIRE_FLAG_RD)) |
+                     ((unsigned)work->rcode & 0xfu);
+
+    if (work->kind != ANSWER_NOTIMP) {
+        flags |= query->flags & WIRE_FLAG_CD;
+    }
+    flags |= work->authoritative ? WIRE_FLAG_AA : 0;
+    flags |= response->truncated ? WIRE_FLAG_TC : 0;
+    if (query->edns.present) {
+        edns_write(bytes + response->at, &query->edns, (uint8_t)((unsigned)work->rcode >> 4),
+                   work->ecs_scope, work->snapshot->info.identity, work->snapshot->identity_len);
+        response->at += work->opt_len;
+        response->counts[RESPONSE_ADDITIONAL]++;
+    }
+    wire_put_u16(bytes, query->id);
+    wire_put_u16(bytes + 2, (uint16_t)flags);
+    wire_put_u16(bytes + 4, query->question_len ? 1 : 0);
+    wire_put_u16(bytes + 6, response->counts[RESPONSE_ANSWER]);
+    wire_put_u16(bytes + 8, response->counts[RESPONSE_AUTHORITY]);
+    wire_put_u16(bytes + 10, response->counts[RESPONSE_ADDITIONAL]);
+    *ret_outcome = (struct answer_outcome){.kind = work->kind,
+                                           .rcode = (uint8_t)((unsigned)work->rcode & 0xfu),
+                                           .truncated = response->truncated,
+                                           .edns = query->edns.present,
+                                           .ecs = query->edns.has_ecs,
+                                           .qtype = query->qtype};
+    return response->at;
+}
+
+size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
+              const struct answer_request *request, uint8_t *response, size_t response_max,
+              struct answer_outcome *ret_outcome)
+{
+    enum query_verdict verdict = query_parse(&scratch->query, request->query, request->query_len);
+
+    if (verdict == QUERY_DROP) {
+        *ret_outcome = (struct answer_outcome){.kind = ANSWER_DROPPED};
+        return 0;
+    }
+    scratch->snapshot = snapshot;
+    scratch->request = request;
+    if (scratch->trace) {
+        memset(scratch->trace, 0, sizeof(*scratch->trace));
+    }
+    answer_begin(scratch, response, response_max);
+    switch (verdict) {
+    case QUERY_OK:
+        answer_question(scratch);
+        break;
+    case QUERY_FORMERR:
+        answer_done(scratch, ANSWER_FORMERR, WIRE_RCODE_FORMERR);
+        break;
+    case QUERY_NOTIMP:
+        answer_done(scratch, ANSWER_NOTIMP, WIRE_RCODE_NOTIMP);
+        break;
+    case QUERY_BADVERS:
+        answer_done(scratch, ANSWER_BADVERS, WIRE_RCODE_BADVERS);
+        break;
+    case QUERY_DROP:
+        break;
+    }
+    return answer_finish(scratch, ret_outcome);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One name of a question or chain: the algorithm of RFC 1034 section 4.3.2 with wildcards as RFC
+ * 4592 and DNAME as RFC 6672 have them, over the zone and, laid over it, the names of services.
+ */
+#include "edge/answer/answer_work.h"
+
+#include <string.h>
+
+#include "edge/answer/snapshot.h"
+#include "edge/service/overlay.h"
+#include "edge/service/services.h"
+
+#define ANSWER_HINFO_TTL 3600
+
+enum answer_step answer_negative(struct answer_scratch *work, const struct zone *zone,
+                                 enum answer_kind kind, uint32_t ttl_max)
+{
+    (void)response_add(&work->response, RESPONSE_AUTHORITY, zone->soa_negative, ttl_max);
+    return answer_done(work, kind,
+                       kind == ANSWER_NXDOMAIN ? WIRE_RCODE_NXDOMAIN : WIRE_RCODE_NOERROR);
+}
+
+/* --- CNAME and DNAME --- */
+
+/* The CNAME just added leads to `target`. A chain that is too long or comes back ends where it is,
+ * as an answer: the resolver goes on by itself and finds the loop. */
+static enum answer_step answer_follow(struct answer_scratch *work, const struct zone_rrset *rrset,
+                                      const uint8_t *target)
+{
+    struct response *response = &work->response;
+    size_t len;
+
+    work->visited[response->stage] = name_key_hash(work->name);
+    work->kind = ANSWER_POSITIVE;
+    work->rcode = WIRE_RCODE_NOERROR;
+    len = name_key_make(&work->target, target);
+    for (unsigned i = 0; i <= response->stage; i++) {
+        if (work->visited[i] == name_key_hash(&work->target)) {
+            return ANSWER_STEP_DONE;
+        }
+    }
+    if (!len || !response_follow(response, rrset, len)) {
+        return ANSWER_STEP_DONE;
+    }
+    work->name = &work->target;
+    return ANSWER_STEP_FOLLOW;
+}
+
+static enum answer_step answer_cname(struct answer_scratch *work, const struct zone_rrset *cname)
+{
+    if (!response_add(&work->response, RESPONSE_ANSWER, cname, ANSWER_TTL_ANY)) {
+        return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
+    }
+    return answer_follow(work, cname, cname->target);
+}
+
+/* RFC 6672 section 3: the DNAME itself, and a CNAME made of it for servers that do not know it. */
+static enum answer_step answer_dname(struct answer_scratch *work, const struct zone_node *node)
+{
+    const struct zone_rrset *dname = zone_node_rrset(node, WIRE_TYPE_DNAME);
+    const uint8_t *name = work->response.stage ? work->target.bytes : work->query.question;
+    size_t prefix_len = (size_t)work->name->len - node->name_len;
+    size_t target_len = name_len(dname->target);
+    uint8_t target[NAME_LEN_MAX + NAME_SLACK + 1];
+
+    (void)response_add(&work->response, RESPONSE_ANSWER, dname, ANSWER_TTL_ANY);
+    if (prefix_len + target_len > NAME_LEN_MAX) { /* RFC 6672 section 2.2 */
+        return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_YXDOMAIN);
+    }
+    memcpy(target, name, prefix_len);
+    memcpy(target + prefix_len, dname->target, target_len);
+    if (!response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_CNAME, WIRE_CLASS_IN,
+                             dname->ttl, target, prefix_len + target_len) ||
+        work->query.qtype == WIRE_TYPE_CNAME) {
+        return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
+    }
+    return answer_follow(work, NULL, target);
+}
+
+/* --- one name --- */
+
+/* Addresses of a service are for one client and never go along with something else (RFC 7871
+ * section 7.4). */
+static bool answer_skip_service(const void *context, const struct zone_node *node)
+{
+    const struct overlay_node *found =
+        overlay_get_name(context, node->name, node->name_len, node->hash);
+
+    return found && found->service;
+}
+
+static enum answer_step answer_data(struct answer_scratch *work, const struct zone_rrset *rrset)
+{
+    size_t rrset_at = work->response.at;
+
+    if (response_add(&work->response, RESPONSE_ANSWER, rrset, ANSWER_TTL_ANY) &&
+        rrset->additional_n) {
+        response_add_additional(&work->response, rrset, rrset_at, answer_skip_service,
+                                services_overlay(work->snapshot->services));
+    }
+    return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
+}
+
+/* RFC 8482 section 4.2: a synthesised HINFO says that ANY is not answered; a CNAME is the whole
+ * answer anyway. */
+static enum answer_step answer_any(struct answer_scratch *work, const struct answer_match *match)
+{
+    static const uint8_t hinfo[] = "\7RFC8482";
+
+    if (match->node && (match->node->flags & ZONE_NODE_CNAME) && !match->service) {
+        return answer_data(work, zone_node_rrset(match->node, WIRE_TYPE_CNAME));
+    }
+    if (!match->service && (!match->node || !match->node->rrset_n)) {
+        return answer_negative(work, match->zone, ANSWER_NODATA, ANSWER_TTL_ANY);
+    }
+    (void)response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_HINFO, WIRE_CLASS_IN,
+                              ANSWER_HINFO_TTL, hinfo, sizeof(hinfo)); /* its NUL: an empty OS */
+    return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
+}
+
+/* The name exists: what of the wanted type is there? */
+static enum answer_step answer_node(struct answer_scratch *work, const struct answer_match *match)
+{
+    uint16_t qtype = work->query.qtype;
+    const struct zone_rrset *rrset;
+
+    if (match->service) {
+        if (qtype == WIRE_TYPE_A && match->service->has_family[MAP_FAMILY_IPV4]) {
+            return answer_service(work, match, MAP_FAMILY_IPV4);
+        }
+        if (qtype == WIRE_TYPE_AAAA && match->service->has_family[MAP_FAMILY_IPV6]) {
+            return answer_service(work, match, MAP_FAMILY_IPV6);
+        }
+    }
+    if (qtype == WIRE_TYPE_ANY) {
+        return answer_any(work, match);
+    }
+    rrset = match->node ? zone_node_rrset(match->node, qtype) : NULL;
+    if (rrset) {
+        return answer_data(work, rrset);
+    }
+    if (match->node && (match->node->flags & ZONE_NODE_CNAME)) {
+        return answer_cname(work, zone_node_rrset(match->node, WIRE_TYPE_CNAME));
+    }
+    return answer_negative(work, match->zone, ANSWER_NODATA, ANSWER_TTL_ANY);
+}
+
+/* RFC 1034 section 4.3.2 step 3b: the way down, with the addresses needed to take it. */
+static enum answer_step answer_referral(struct answer_scratch *work, const struct zone_node *cut)
+{
+    const struct zone_rrset *ns = zone_node_rrset(cut, WIRE_TYPE_NS);
+    size_t ns_at = work->response.at;
+
+    if (work->response.stage == 0) {
+        work->authoritative = false;
+    }
+    if (response_add(&work->response, RESPONSE_AUTHORITY, ns, ANSWER_TTL_ANY)) {
+        response_add_additional(&work->response, ns, ns_at, NULL, NULL);
+    }
+    return answer_done(work, ANSWER_REFERRAL, WIRE_RCODE_NOERROR);
+}
+
+/* The name itself does not exist; `node` and `overlay` are its closest enclosers in the zone and in
+ * the services' names, of which the deeper one counts (RFC 4592 section 3.3). */
+static enum answer_step answer_missing(struct answer_scratch *work, const struct zone *zone,
+                                       const struct zone_node *node,
+                                       const struct overlay_node *overlay)
+{
+    unsigned overlay_labels = overlay ? overlay->label_n : 0;
+    struct answer_match match = {zone, NULL, NULL};
+
+    if (node->flags & ZONE_NODE_DNAME) {
+        return answer_dname(work, node);
+    }
+    if (node->label_n >= overlay_labels) {
+        match.node = node->wildcard;
+    }
+    if (overlay && overlay->wildcard) {
+        match.service = overlay->wildcard->service;
+    }
+    if (match.node || match.service) {
+        return answer_node(work, &match);
+    }
+    return answer_negative(work, zone, ANSWER_NXDOMAIN, ANSWER_TTL_ANY);
+}
+
+enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone)
+{
+    const struct overlay *services = services_overlay(work->snapshot->services);
+    const struct overlay_node *overlay = NULL;
+    bool exact;
+    const struct zone_node *node = zone_find(zone, work->name, &exact);
+
+    /* DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1) */
+    if (node->cut && !(exact && node->cut == node && work->query.qtype == WIRE_TYPE_DS)) {
+        return answer_referral(work, node->cut);
+    }
+    if (!overlay_is_empty(services)) {
+        /* above what the zone has, the services' names decide nothing */
+        overlay = exact ? overlay_get(services, work->name, work->name->label_n)
+                        : overlay_find(services, work->name, node->label_n);
+    }
+    if (exact || (overlay && overlay->label_n == work->name->label_n)) {
+        struct answer_match match = {zone, exact ? node : NULL, NULL};
+
+        if (overlay && overlay->label_n == work->name->label_n) {
+            match.service = overlay->service;
+        }
+        return answer_node(work, &match);
+    }
+    return answer_missing(work, zone, node, overlay);
+}

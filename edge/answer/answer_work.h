@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The query being answered, shared by the files that answer it (answer.c, answer_name.c,
+ * answer_service.c) and nobody else.
+ */
+#ifndef EDGE_ANSWER_WORK_H
+#define EDGE_ANSWER_WORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "edge/answer/answer.h"
+#include "edge/answer/response.h"
+#include "edge/wire/query.h"
+#include "edge/wire/wire.h"
+#include "edge/zone/zone.h"
+
+#define ANSWER_TTL_ANY UINT32_MAX /* for response_add(): as they are */
+
+struct answer_scratch {
+    struct answer_trace *trace;
+    /* of the query being answered */
+    const struct snapshot *snapshot;
+    const struct answer_request *request;
+    struct query query;
+    struct response response;
+    struct name_key target;      /* the current name, once a CNAME or DNAME was followed */
+    const struct name_key *name; /* the current name */
+    enum answer_kind kind;
+    enum wire_rcode rcode;
+    bool authoritative;
+    uint8_t ecs_scope;
+    uint16_t opt_len; /* of our OPT record; 0: none */
+    /* hashes of the names before: a chain that meets one of them is a loop */
+    uint64_t visited[RESPONSE_STAGES];
+};
+
+/* What the zone and the services know about the current name. */
+struct answer_match {
+    const struct zone *zone;
+    const struct zone_node *node; /* whose RRsets answer; NULL: the zone has none */
+    const struct service *service;
+};
+
+enum answer_step {
+    ANSWER_STEP_DONE,
+    ANSWER_STEP_FOLLOW, /* the current name changed */
+};
+
+/* What became of it; always ANSWER_STEP_DONE. */
+static inline enum answer_step answer_done(struct answer_scratch *work, enum answer_kind kind,
+                                           enum wire_rcode rcode)
+{
+    work->kind = kind;
+    work->rcode = rcode;
+    return ANSWER_STEP_DONE;
+}
+
+/* A negative answer: the SOA tells for how long, at most `ttl_max` (RFC 2308 section 2). After a
+ * CNAME the rcode is that of the last name (RFC 6604 section 3), and the answer as a whole counts
+ * as what the last name was. */
+enum answer_step answer_negative(struct answer_scratch *work, const struct zone *zone,
+                                 enum answer_kind kind, uint32_t ttl_max);
+
+/* Answers for the current name, which lies in `zone` (answer_name.c). */
+enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone);
+
+/* Answers with addresses of the matched service, which has this family (answer_service.c). */
+enum answer_step answer_service(struct answer_scratch *work, const struct answer_match *match,
+                                enum map_family family);
+
+#endif

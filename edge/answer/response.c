@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/answer/response.h"
+
+#include <string.h>
+
+#include "edge/wire/wire.h"
+
+#define RESPONSE_RR_FIXED 12u        /* owner pointer, type, class, TTL, RDLENGTH */
+#define RESPONSE_POINTER_MAX 0x3fffu /* RFC 1035 section 4.1.4: 14 bits */
+
+void response_init(struct response *response, uint8_t *bytes, size_t limit, const uint8_t *question,
+                   size_t question_len)
+{
+    response->bytes = bytes;
+    response->at = WIRE_HEADER_LEN + question_len;
+    response->limit = limit;
+    response->counts[RESPONSE_ANSWER] = 0;
+    response->counts[RESPONSE_AUTHORITY] = 0;
+    response->counts[RESPONSE_ADDITIONAL] = 0;
+    response->truncated = false;
+    response->stage = 0;
+    response->places[0] =
+        (struct response_place){WIRE_HEADER_LEN, (uint8_t)(question_len ? question_len - 4 : 0), 0};
+    if (question_len) {
+        memcpy(bytes + WIRE_HEADER_LEN, question, question_len);
+    }
+}
+
+/* A pointer to the suffix of the current name that is `suffix_len` bytes long. Names of a chain
+ * stand near the start of the message, always in reach of 14 bits. */
+static uint16_t response_pointer(const struct response *response, unsigned suffix_len)
+{
+    const struct response_place *place = &response->places[response->stage];
+
+    if (suffix_len == ZONE_PATCH_OWNER) {
+        suffix_len = place->len;
+    }
+    while (suffix_len <= place->tail_len) {
+        place--;
+    }
+    return (uint16_t)(0xc000u | (place->at + place->len - suffix_len));
+}
+
+static bool response_room(struct response *response, size_t len)
+{
+    if (response->truncated || len > response->limit - response->at) {
+        response->truncated = true;
+        return false;
+    }
+    return true;
+}
+
+static void response_cap_ttl(uint8_t *rr, unsigned rr_n, uint32_t ttl_max)
+{
+    for (unsigned i = 0; i < rr_n; i++) {
+        if (wire_get_u32(rr + 6) > ttl_max) {
+            wire_put_u32(rr + 6, ttl_max);
+        }
+        rr += RESPONSE_RR_FIXED + wire_get_u16(rr + 10);
+    }
+}
+
+bool response_add(struct response *response, enum response_section section,
+                  const struct zone_rrset *rrset, uint32_t ttl_max)
+{
+    uint8_t *out = response->bytes + response->at;
+
+    if (!response_room(response, rrset->wire_len)) {
+        return false;
+    }
+    memcpy(out, rrset->wire, rrset->wire_len);
+    for (unsigned i = 0; i < rrset->patch_n; i++) {
+        wire_put_u16(out + rrset->patches[i].offset,
+                     response_pointer(response, rrset->patches[i].suffix_len));
+    }
+    if (rrset->ttl > ttl_max) {
+        response_cap_ttl(out, rrset->rr_n, ttl_max);
+    }
+    response->at += rrset->wire_len;
+    response->counts[section] = (uint16_t)(response->counts[section] + rrset->rr_n);
+    return true;
+}
+
+static void response_put_fixed(uint8_t *out, uint16_t owner, uint16_t type, uint16_t class,
+                               uint32_t ttl, uint16_t rdata_len)
+{
+    wire_put_u16(out, owner);
+    wire_put_u16(out + 2, type);
+    wire_put_u16(out + 4, class);
+    wire_put_u32(out + 6, ttl);
+    wire_put_u16(out + 10, rdata_len);
+}
+
+bool response_add_addresses(struct response *response, uint32_t ttl, const uint8_t *addresses,
+                            size_t address_len, size_t count)
+{
+    uint8_t *out = response->bytes + response->at;
+    uint16_t owner = response_pointer(response, ZONE_PATCH_OWNER);
+    uint16_t type = address_len == 4 ? WIRE_TYPE_A : WIRE_TYPE_AAAA;
+
+    if (!response_room(response, count * (RESPONSE_RR_FIXED + address_len))) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        response_put_fixed(out, owner, type, WIRE_CLASS_IN, ttl, (uint16_t)address_len);
+        if (address_len == 4) { /* lengths the compiler knows need no call */
+            memcpy(out + RESPONSE_RR_FIXED, addresses, 4);
+        } else {
+            memcpy(out + RESPONSE_RR_FIXED, addresses, 16);
+        }
+        out += RESPONSE_RR_FIXED + address_len;
+        addresses += address_len;
+    }
+    response->at = (size_t)(out - response->bytes);
+    response->counts[RESPONSE_ANSWER] = (uint16_t)(response->counts[RESPONSE_ANSWER] + count);
+    return true;
+}
+
+bool response_add_record(struct response *response, enum response_section section, uint16_t type,
+                         uint16_t class, uint32_t ttl, const uint8_t *rdata, size_t rdata_len)
+{
+    uint8_t *out = response->bytes + response->at;
+
+    if (!response_room(response, RESPONSE_RR_FIXED + rdata_len)) {
+        return false;
+    }
+    response_put_fixed(out, response_pointer(response, ZONE_PATCH_OWNER), type, class, ttl,
+                       (uint16_t)rdata_len);
+    memcpy(out + RESPONSE_RR_FIXED, rdata, rdata_len);
+    response->at += RESPONSE_RR_FIXED + rdata_len;
+    response->counts[section]++;
+    return true;
+}
+
+bool response_follow(struct response *response, const struct zone_rrset *rrset, size_t target_len)
+{
+    struct response_place place = {.len = (uint8_t)target_len};
+
+    if (response->stage + 1 >= RESPONSE_STAGES) {
+        return false;
+    }
+    if (rrset) {
+        /* the RDATA is a name; its pointer, if it has one, is the patch after the owner's */
+        place.at = (uint16_t)(response->at - rrset->wire_len + RESPONSE_RR_FIXED);
+        place.tail_len = rrset->patch_n > 1 ? rrset->patches[1].suffix_len : 0;
+    } else {
+        place.at = (uint16_t)(response->at - target_len);
+    }
+    response->places[++response->stage] = place;
+    return true;
+}
+
+/* Copies an address RRset of `node`, whose name stands at byte `name_at` of the message. False: no
+ * room. */
+static bool response_put_node(struct response *response, const struct zone_node *node,
+                              const struct zone_rrset *rrset, size_t name_at)
+{
+    bool pointed = name_at <= RESPONSE_POINTER_MAX;
+    size_t owner_len = pointed ? 2 : node->name_len;
+    size_t rr_len = rrset->wire_len / rrset->rr_n; /* all of one length: addresses */
+    uint8_t *out = response->bytes + response->at;
+    const uint8_t *rr = rrset->wire;
+
+    if (response->truncated ||
+        rrset->rr_n * (owner_len - 2 + rr_len) > response->limit - response->at) {
+        return false;
+    }
+    for (unsigned i = 0; i < rrset->rr_n; i++) {
+        if (pointed) {
+            wire_put_u16(out, (uint16_t)(0xc000u | name_at));
+        } else {
+            memcpy(out, node->name, owner_len);
+        }
+        memcpy(out + owner_len, rr + 2, rr_len - 2);
+        out += owner_len + rr_len - 2;
+        rr += rr_len;
+    }
+    response->at = (size_t)(out - response->bytes);
+    response->counts[RESPONSE_ADDITIONAL] =
+        (uint16_t)(response->counts[RESPONSE_ADDITIONAL] + rrset->rr_n);
+    return true;
+}
+
+static void response_add_glue(struct response *response, const struct zone_rrset *rrset,
+                              size_t rrset_at, bool required, response_skip skip,
+                              const void *context)
+{
+    static const uint16_t types[] = {WIRE_TYPE_A, WIRE_TYPE_AAAA};
+
+    for (unsigned i = 0; i < rrset->additional_n; i++) {
+        const struct zone_additional *additional = &rrset->additional[i];
+
+        if (additional->required != required || (skip && skip(context, additional->node))) {
+            continue;
+        }
+        for (unsigned t = 0; t < 2; t++) {
+            const struct zone_rrset *addresses = zone_node_rrset(additional->node, types[t]);
+
+            if (addresses &&
+                !response_put_node(response, additional->node, addresses,
+                                   rrset_at + additional->name_offset) &&
+                required) {
+                response->truncated = true; /* RFC 9471 section 3.1 */
+                return;
+            }
+        }
+    }
+}
+
+void response_add_additional(struct response *response, const struct zone_rrset *rrset,
+                             size_t rrset_at, response_skip skip, const void *context)
+{
+    response_add_glue(response, rrset, rrset_at, true, skip, context);
+    if (!response->truncated) {
+        response_add_glue(response, rrset, rrset_at, false, skip, context);
+    }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * isochrone-edge: an authoritative DNS server that answers with the nearest point of presence in
+ * measured time.
+ */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "edge/daemon/config.h"
+#include "edge/daemon/server.h"
+#include "edge/wire/name.h"
+
+static void usage(FILE *to)
+{
+    fputs("Usage: isochrone-edge --config FILE [--check]\n"
+          "\n"
+          "Serves the zones and services of FILE (edge.yaml) until SIGTERM; stays in the "
+          "foreground.\n"
+          "SIGHUP or `isochronectl reload` reads everything again.\n"
+          "\n"
+          "  -c, --config FILE  configuration\n"
+          "      --check        load everything, list what is wrong, serve nothing; exit 1 if "
+          "something is\n"
+          "      --verbose      log more\n"
+          "      --version      version\n"
+          "      --help         this text\n",
+          to);
+}
+
+enum option_id { OPTION_CHECK = 256, OPTION_VERBOSE, OPTION_VERSION, OPTION_HELP };
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, OPTION_CHECK},
+        {"verbose", no_argument, NULL, OPTION_VERBOSE},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    const char *path = NULL;
+    struct config *config = NULL;
+    struct failure failure = {{0}};
+    uint64_t hash_seed;
+    bool check = false;
+    int option;
+
+    log_open("isochrone-edge", LOG_LEVEL_INFO);
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case OPTION_CHECK:
+            check = true;
+            break;
+        case OPTION_VERBOSE:
+            log_set_threshold(LOG_LEVEL_DEBUG);
+            break;
+        case OPTION_VERSION:
+            puts("isochrone-edge " ISOCHRONE_VERSION);
+            return 0;
+        case OPTION_HELP:
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return 2;
+        }
+    }
+    if (!path || optind != argc) {
+        usage(stderr);
+        return 2;
+    }
+    if (getrandom(&hash_seed, sizeof(hash_seed), 0) == (ssize_t)sizeof(hash_seed)) {
+        name_hash_seed(hash_seed); /* before any zone is read */
+    }
+    if (config_load(path, &config, &failure) < 0) {
+        fprintf(stderr, "%s\n", failure.text);
+        return 1;
+    }
+    return check ? server_check(config) : server_run(config, ISOCHRONE_VERSION);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/serve/counters.h"
+
+enum counter_qtype counter_qtype_of(uint16_t qtype)
+{
+    switch (qtype) {
+    case 1:
+        return COUNTER_QTYPE_A;
+    case 2:
+        return COUNTER_QTYPE_NS;
+    case 5:
+        return COUNTER_QTYPE_CNAME;
+    case 6:
+        return COUNTER_QTYPE_SOA;
+    case 12:
+        return COUNTER_QTYPE_PTR;
+    case 15:
+        return COUNTER_QTYPE_MX;
+    case 16:
+        return COUNTER_QTYPE_TXT;
+    case 28:
+        return COUNTER_QTYPE_AAAA;
+    case 33:
+        return COUNTER_QTYPE_SRV;
+    case 43:
+        return COUNTER_QTYPE_DS;
+    case 48:
+        return COUNTER_QTYPE_DNSKEY;
+    case 64:
+        return COUNTER_QTYPE_SVCB;
+    case 65:
+        return COUNTER_QTYPE_HTTPS;
+    case 255:
+        return COUNTER_QTYPE_ANY;
+    case 257:
+        return COUNTER_QTYPE_CAA;
+    default:
+        return COUNTER_QTYPE_OTHER;
+    }
+}
+
+void counters_add_answer(struct counters *counters, const struct answer_outcome *outcome,
+                         enum answer_transport transport, unsigned family, size_t query_len,
+                         size_t response_len)
+{
+    counter_add(&counters->answers[outcome->kind][transport][family], 1);
+    counter_add(&counters->plain[COUNTER_QUERY_BYTES], query_len);
+    if (outcome->kind == ANSWER_DROPPED) {
+        return;
+    }
+    counter_add(&counters->plain[COUNTER_RESPONSE_BYTES], response_len);
+    counter_add(&counters->rcodes[outcome->rcode & 15u], 1);
+    counter_add(&counters->qtypes[counter_qtype_of(outcome->qtype)], 1);
+    if (outcome->truncated) {
+        counter_add(&counters->plain[COUNTER_TRUNCATED], 1);
+    }
+    if (outcome->edns) {
+        counter_add(&counters->plain[COUNTER_EDNS], 1);
+    }
+    if (outcome->ecs) {
+        counter_add(&counters->plain[COUNTER_ECS], 1);
+    }
+}
+
+void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
+{
+    for (unsigned kind = 0; kind < ANSWER_KINDS; kind++) {
+        for (unsigned transport = 0; transport < COUNTERS_TRANSPORTS; transport++) {
+            for (unsigned family = 0; family < COUNTERS_FAMILIES; family++) {
+                sum->answers[kind][transport][family] +=
+                    counter_read(&counters->answers[kind][transport][family]);
+            }
+        }
+    }
+    for (unsigned i = 0; i < COUNTERS_RCODES; i++) {
+        sum->rcodes[i] += counter_read(&counters->rcodes[i]);
+    }
+    for (unsigned i = 0; i < COUNTER_QTYPES; i++) {
+        sum->qtypes[i] += counter_read(&counters->qtypes[i]);
+    }
+    for (unsigned i = 0; i < COUNTER_PLAIN_N; i++) {
+        sum->plain[i] += counter_read(&counters->plain[i]);
+    }
+}
+
+const char *counter_qtype_name(enum counter_qtype qtype)
+{
+    static const char *const names[COUNTER_QTYPES] = {
+        [COUNTER_QTYPE_A] = "A",           [COUNTER_QTYPE_NS] = "NS",
+        [COUNTER_QTYPE_CNAME] = "CNAME",   [COUNTER_QTYPE_SOA] = "SOA",
+        [COUNTER_QTYPE_PTR] = "PTR",       [COUNTER_QTYPE_MX] = "MX",
+        [COUNTER_QTYPE_TXT] = "TXT",       [COUNTER_QTYPE_AAAA] = "AAAA",
+        [COUNTER_QTYPE_SRV] = "SRV",       [COUNTER_QTYPE_DS] = "DS",
+        [COUNTER_QTYPE_DNSKEY] = "DNSKEY", [COUNTER_QTYPE_SVCB] = "SVCB",
+        [COUNTER_QTYPE_HTTPS] = "HTTPS",   [COUNTER_QTYPE_ANY] = "ANY",
+        [COUNTER_QTYPE_CAA] = "CAA",       [COUNTER_QTYPE_OTHER] = "other",
+    };
+
+    return names[qtype];
+}
+
+const char *counter_plain_name(enum counter_plain plain)
+{
+    static const char *const names[COUNTER_PLAIN_N] = {
+        [COUNTER_QUERY_BYTES] = "query_bytes",
+        [COUNTER_RESPONSE_BYTES] = "response_bytes",
+        [COUNTER_TRUNCATED] = "truncated",
+        [COUNTER_EDNS] = "edns",
+        [COUNTER_ECS] = "ecs",
+        [COUNTER_UDP_BATCHES] = "udp_batches",
+        [COUNTER_UDP_SEND_ERRORS] = "udp_send_errors",
+        [COUNTER_TCP_OPENED] = "tcp_opened",
+        [COUNTER_TCP_CLOSED] = "tcp_closed",
+        [COUNTER_TCP_IDLE] = "tcp_closed_idle",
+        [COUNTER_TCP_EVICTED] = "tcp_evicted",
+        [COUNTER_TCP_LIMITED] = "tcp_limited",
+        [COUNTER_TCP_BAD] = "tcp_bad",
+        [COUNTER_TCP_ERRORS] = "tcp_errors",
+    };
+
+    return names[plain];
+}
+
+const char *counter_rcode_name(unsigned rcode)
+{
+    /* RFC 6895 section 2.3 */
+    static const char *const names[COUNTERS_RCODES] = {
+        "NOERROR",      "FORMERR",      "SERVFAIL",     "NXDOMAIN",     "NOTIMP",  "REFUSED",
+        "YXDOMAIN",     "YXRRSET",      "NXRRSET",      "NOTAUTH",      "NOTZONE", "DSOTYPENI",
+        "UNASSIGNED12", "UNASSIGNED13", "UNASSIGNED14", "UNASSIGNED15",
+    };
+
+    return names[rcode & 15u];
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/serve/udp.h"
+#include "edge/wire/edns.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Room for one IP_PKTINFO or IPV6_PKTINFO. */
+union udp_control {
+    struct cmsghdr header;
+    uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+struct udp_batch {
+    struct mmsghdr in[UDP_BATCH];
+    struct mmsghdr out[UDP_BATCH];
+    struct iovec in_iov[UDP_BATCH];
+    struct iovec out_iov[UDP_BATCH];
+    union udp_control controls[UDP_BATCH];
+    struct sockaddr_in6 clients[UDP_BATCH]; /* large enough for either family */
+    uint8_t responses[UDP_BATCH][EDNS_UDP_MAX];
+    uint8_t queries[UDP_BATCH][UDP_QUERY_MAX];
+};
+
+struct udp_batch *udp_batch_new(void)
+{
+    struct udp_batch *batch = calloc(1, sizeof(*batch));
+
+    if (!batch) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < UDP_BATCH; i++) {
+        batch->in_iov[i] = (struct iovec){batch->queries[i], UDP_QUERY_MAX};
+        batch->in[i].msg_hdr = (struct msghdr){
+            .msg_name = &batch->clients[i],
+            .msg_iov = &batch->in_iov[i],
+            .msg_iovlen = 1,
+        };
+    }
+    return batch;
+}
+
+void udp_batch_free(struct udp_batch *batch)
+{
+    free(batch);
+}
+
+static void udp_prepare(struct udp_batch *batch, bool wildcard)
+{
+    for (unsigned i = 0; i < UDP_BATCH; i++) {
+        struct msghdr *header = &batch->in[i].msg_hdr;
+
+        header->msg_namelen = sizeof(batch->clients[i]);
+        header->msg_control = wildcard ? &batch->controls[i] : NULL;
+        header->msg_controllen = wildcard ? sizeof(batch->controls[i]) : 0;
+    }
+}
+
+/* What the kernel said about a query's destination becomes the source of its response. The
+ * interface is left to the routing table, except where an address means nothing without it. */
+static void udp_turn_pktinfo(struct msghdr *header)
+{
+    for (struct cmsghdr *item = CMSG_FIRSTHDR(header); item; item = CMSG_NXTHDR(header, item)) {
+        if (item->cmsg_level == IPPROTO_IP && item->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+
+            memcpy(&info, CMSG_DATA(item), sizeof(info));
+            info.ipi_ifindex = 0;
+            memcpy(CMSG_DATA(item), &info, sizeof(info));
+        } else if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+
+            memcpy(&info, CMSG_DATA(item), sizeof(info));
+            if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) {
+                info.ipi6_ifindex = 0;
+            }
+            memcpy(CMSG_DATA(item), &info, sizeof(info));
+        }
+    }
+}
+
+static void udp_send(struct udp_batch *batch, int fd, unsigned n, struct counters *counters)
+{
+    unsigned sent = 0;
+
+    while (sent < n) {
+        int done = sendmmsg(fd, batch->out + sent, n - sent, MSG_DONTWAIT);
+
+        if (done > 0) {
+            sent += (unsigned)done;
+        } else if (errno != EINTR) {
+            /* this one cannot be sent (no route, no buffer, source port 0): UDP may lose it, the
+             * others go on */
+            counter_add(&counters->plain[COUNTER_UDP_SEND_ERRORS], 1);
+            sent++;
+        }
+    }
+}
+
+static void udp_answer(struct udp_batch *batch, int fd, unsigned n, bool wildcard,
+                       const struct serve_context *context)
+{
+    unsigned out = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct msghdr *in = &batch->in[i].msg_hdr;
+        struct address client;
+        size_t len;
+
+        if (address_from_sockaddr((const struct sockaddr *)&batch->clients[i], &client, NULL) < 0) {
+            continue;
+        }
+        len = serve_query(context, batch->queries[i], batch->in[i].msg_len, &client, ANSWER_UDP,
+                          batch->responses[i], EDNS_UDP_MAX);
+        if (len == 0) {
+            continue;
+        }
+        if (wildcard) {
+            udp_turn_pktinfo(in);
+        }
+        batch->out_iov[out] = (struct iovec){batch->responses[i], len};
+        batch->out[out].msg_hdr = (struct msghdr){
+            .msg_name = in->msg_name,
+            .msg_namelen = in->msg_namelen,
+            .msg_iov = &batch->out_iov[out],
+            .msg_iovlen = 1,
+            .msg_control = wildcard ? in->msg_control : NULL,
+            .msg_controllen = wildcard ? in->msg_controllen : 0,
+        };
+        out++;
+    }
+    udp_send(batch, fd, out, context->counters);
+}
+
+int udp_serve(struct udp_batch *batch, int fd, bool wildcard, const struct serve_context *context,
+              unsigned round_max)
+{
+    int total = 0;
+
+    for (unsigned round = 0; round < round_max; round++) {
+        int n;
+
+        udp_prepare(batch, wildcard);
+        n = recvmmsg(fd, batch->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+        if (n < 0) {
+            /* errors of earlier sends surface here (ICMP); they concern one client, not the socket
+             */
+            if (errno == EBADF || errno == ENOTSOCK) {
+                return -errno;
+            }
+            return total;
+        }
+        counter_add(&context->counters->plain[COUNTER_UDP_BATCHES], 1);
+        udp_answer(batch, fd, (unsigned)n, wildcard, context);
+        total += n;
+        if ((unsigned)n < UDP_BATCH) {
+            break;
+        }
+    }
+    return total;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/serve/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "edge/serve/socket.h"
+#include "edge/serve/udp.h"
+
+#define WORKER_EVENTS 64
+#define WORKER_UDP_ROUNDS 16 /* batches of one socket before the others get their turn */
+#define WORKER_WAIT_MS 1000  /* also how often an idle worker shows that it lives */
+#define WORKER_STOP_NS (2 * CLOCK_NS_PER_S)
+
+struct worker_socket {
+    struct serve_source source; /* first: epoll hands it back */
+    bool wildcard;
+};
+
+struct worker {
+    struct counters counters; /* first: aligned */
+    unsigned index;
+    int cpu;
+    int epoll_fd;
+    const _Atomic(struct snapshot *) *published;
+    struct serve_context context;
+    struct udp_batch *batch;
+    struct tcp *tcp;
+    struct serve_source stop;
+    struct worker_socket *sockets; /* UDP and TCP alternating */
+    size_t socket_n;
+    _Atomic uint64_t rounds;
+    pthread_t thread;
+};
+
+static int worker_watch(struct worker *worker, struct serve_source *source)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
+}
+
+static int worker_open_sockets(struct worker *worker, const struct worker_setup *setup,
+                               struct failure *failure)
+{
+    worker->sockets = calloc(setup->listen_n * 2, sizeof(*worker->sockets));
+    if (!worker->sockets) {
+        return failure_set(failure, -ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < setup->listen_n * 2; i++) {
+        const struct endpoint *endpoint = &setup->listen[i / 2];
+        struct worker_socket *socket_ = &worker->sockets[i];
+        int code;
+
+        socket_->wildcard = socket_is_wildcard(endpoint);
+        socket_->source.kind = i % 2 ? SERVE_TCP_LISTENER : SERVE_UDP;
+        socket_->source.fd = -1;
+        code = i % 2 ? socket_open_tcp(endpoint, &socket_->source.fd, failure)
+                     : socket_open_udp(endpoint, &socket_->source.fd, failure);
+        if (code < 0) {
+            return code;
+        }
+        worker->socket_n = i + 1;
+        code = worker_watch(worker, &socket_->source);
+        if (code < 0) {
+            return failure_set(failure, code, "cannot watch a socket: %s", strerror(-code));
+        }
+    }
+    return 0;
+}
+
+int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
+                struct failure *failure)
+{
+    struct worker *worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
+    int code;
+
+    if (!worker) {
+        return failure_set(failure, -ENOMEM, "out of memory");
+    }
+    memset(worker, 0, sizeof(*worker));
+    worker->index = setup->index;
+    worker->cpu = setup->cpu;
+    worker->published = setup->published;
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    worker->stop = (struct serve_source){SERVE_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    worker->batch = udp_batch_new();
+    worker->context.scratch = answer_scratch_new();
+    worker->context.counters = &worker->counters;
+    worker->tcp = tcp_new(worker->epoll_fd, setup->tcp_connection_max, setup->tcp_idle_ns,
+                          setup->tcp_clients);
+    if (worker->epoll_fd < 0 || worker->stop.fd < 0 || !worker->batch || !worker->context.scratch ||
+        !worker->tcp || worker_watch(worker, &worker->stop) < 0) {
+        code = failure_set(failure, -ENOMEM, "out of memory or descriptors");
+    } else {
+        code = worker_open_sockets(worker, setup, failure);
+    }
+    if (code < 0) {
+        worker_free(worker);
+        return code;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+/* One event; true when it was the request to stop. */
+static bool worker_handle(struct worker *worker, const struct epoll_event *event, int64_t *now_ns)
+{
+    struct serve_source *source = event->data.ptr;
+
+    if (source->kind == SERVE_UDP) {
+        (void)udp_serve(worker->batch, source->fd, ((struct worker_socket *)source)->wildcard,
+                        &worker->context, WORKER_UDP_ROUNDS);
+        return false;
+    }
+    if (source->kind == SERVE_STOP) {
+        return true;
+    }
+    if (*now_ns == 0) {
+        *now_ns = clock_monotonic_ns();
+    }
+    if (source->kind == SERVE_TCP_LISTENER) {
+        tcp_accept(worker->tcp, source->fd, &worker->context, *now_ns);
+    } else {
+        tcp_event(worker->tcp, source, event->events, &worker->context, *now_ns);
+    }
+    return false;
+}
+
+/* Without a system call, exact to a few milliseconds. */
+static int64_t worker_coarse_wall_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return now.tv_sec;
+}
+
+/* Waits for events, handles them with one snapshot. `*wait_ns` is when TCP wants the next look, -1
+ * never. */
+static bool worker_round(struct worker *worker, int64_t *wait_ns)
+{
+    struct epoll_event events[WORKER_EVENTS];
+    int64_t now_ns = 0;
+    int wait_ms = WORKER_WAIT_MS;
+    bool stop = false;
+    int n;
+
+    if (*wait_ns >= 0 && *wait_ns < WORKER_WAIT_MS * CLOCK_NS_PER_MS) {
+        wait_ms = (int)(*wait_ns / CLOCK_NS_PER_MS) + 1;
+    }
+    urcu_qsbr_thread_offline();
+    n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, wait_ms);
+    urcu_qsbr_thread_online();
+    worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
+    worker->context.now_wall_s = worker_coarse_wall_s();
+    for (int i = 0; i < n; i++) {
+        stop |= worker_handle(worker, &events[i], &now_ns);
+    }
+    if (*wait_ns >= 0 || now_ns) {
+        *wait_ns = tcp_tidy(worker->tcp, &worker->counters, now_ns ? now_ns : clock_monotonic_ns());
+    }
+    atomic_store_explicit(&worker->rounds,
+                          atomic_load_explicit(&worker->rounds, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    return !stop;
+}
+
+/* What has reached us is answered; then the sockets go, connections last. */
+static void worker_finish(struct worker *worker)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    int64_t deadline_ns = now_ns + WORKER_STOP_NS;
+
+    for (size_t i = 0; i < worker->socket_n; i++) {
+        struct worker_socket *socket_ = &worker->sockets[i];
+
+        if (socket_->source.kind == SERVE_UDP) {
+            (void)udp_serve(worker->batch, socket_->source.fd, socket_->wildcard, &worker->context,
+                            WORKER_UDP_ROUNDS);
+        } else {
+            tcp_accept(worker->tcp, socket_->source.fd, &worker->context, now_ns);
+        }
+        fd_close(&socket_->source.fd);
+    }
+    (void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->stop.fd, NULL);
+    while (tcp_drain(worker->tcp, &worker->context, now_ns) > 0 && now_ns < deadline_ns) {
+        struct epoll_event events[WORKER_EVENTS];
+        int n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, 100);
+
+        now_ns = clock_monotonic_ns();
+        for (int i = 0; i < n; i++) {
+            (void)worker_handle(worker, &events[i], &now_ns);
+        }
+        (void)tcp_tidy(worker->tcp, &worker->counters, now_ns);
+    }
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    int64_t wait_ns = -1;
+    bool running;
+    char name[16];
+
+    snprintf(name, sizeof(name), "worker-%u", worker->index);
+    (void)pthread_setname_np(pthread_self(), name);
+    urcu_qsbr_register_thread();
+    do {
+        running = worker_round(worker, &wait_ns);
+    } while (running);
+    worker_finish(worker);
+    urcu_qsbr_unregister_thread();
+    return NULL;
+}
+
+int worker_start(struct worker *worker, struct failure *failure)
+{
+    pthread_attr_t attributes;
+    cpu_set_t cpus;
+    int code;
+
+    pthread_attr_init(&attributes);
+    if (worker->cpu >= 0) {
+        CPU_ZERO(&cpus);
+        CPU_SET((size_t)worker->cpu, &cpus);
+        (void)pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
+    }
+    code = pthread_create(&worker->thread, &attributes, worker_main, worker);
+    pthread_attr_destroy(&attributes);
+    return code ? failure_set(failure, -code, "cannot start worker %u: %s", worker->index,
+                              strerror(code))
+                : 0;
+}
+
+void worker_stop(struct worker *worker)
+{
+    uint64_t one = 1;
+
+    (void)!write(worker->stop.fd, &one, sizeof(one));
+}
+
+void worker_join(struct worker *worker)
+{
+    (void)pthread_join(worker->thread, NULL);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker) {
+        return;
+    }
+    tcp_free(worker->tcp, &worker->counters);
+    for (size_t i = 0; i < worker->socket_n; i++) {
+        fd_close(&worker->sockets[i].source.fd);
+    }
+    free(worker->sockets);
+    udp_batch_free(worker->batch);
+    answer_scratch_free(worker->context.scratch);
+    fd_close(&worker->stop.fd);
+    fd_close(&worker->epoll_fd);
+    free(worker);
+}
+
+const struct counters *worker_counters(const struct worker *worker)
+{
+    return &worker->counters;
+}
+
+int worker_cpu(const struct worker *worker)
+{
+    return worker->cpu;
+}
+
+uint64_t worker_rounds(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->rounds, memory_order_relaxed);
+}
+
+void worker_drops(const struct worker *worker, uint64_t *ret_udp, uint64_t *ret_tcp)
+{
+    *ret_udp = 0;
+    *ret_tcp = 0;
+    for (size_t i = 0; i < worker->socket_n; i++) {
+        const struct serve_source *source = &worker->sockets[i].source;
+        uint32_t drops = source->fd >= 0 ? socket_drops(source->fd) : 0;
+
+        *(source->kind == SERVE_UDP ? ret_udp : ret_tcp) += drops;
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A serving thread: its own sockets on every listen address, its own memory and counters, one CPU.
+ * Workers share nothing they write but the table of TCP clients, touched per connection. The
+ * snapshot is read once per round of events; the thread is an RCU reader (liburcu, qsbr flavour)
+ * that is offline while it waits, so whoever publishes may free the old snapshot after
+ * synchronize_rcu().
+ */
+#ifndef EDGE_WORKER_H
+#define EDGE_WORKER_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/failure.h"
+#include "edge/answer/snapshot.h"
+#include "edge/serve/counters.h"
+#include "edge/serve/tcp.h"
+
+struct worker;
+
+struct worker_setup {
+    unsigned index;
+    int cpu;                       /* to pin to, -1 for none */
+    const struct endpoint *listen; /* borrowed for worker_open() only */
+    size_t listen_n;
+    uint32_t tcp_connection_max; /* of this worker */
+    int64_t tcp_idle_ns;
+    struct tcp_clients *tcp_clients;             /* borrowed, shared */
+    const _Atomic(struct snapshot *) *published; /* borrowed; never NULL once started */
+};
+
+/* Opens everything the thread needs, so that nothing can fail later. */
+int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
+                struct failure *failure);
+
+int worker_start(struct worker *worker, struct failure *failure);
+
+/* Asks the thread to answer what has arrived, send what is waiting (2 s at most) and end. */
+void worker_stop(struct worker *worker);
+void worker_join(struct worker *worker);
+
+void worker_free(struct worker *worker); /* after worker_join(); NULL is allowed */
+
+/* Any thread. */
+const struct counters *worker_counters(const struct worker *worker);
+int worker_cpu(const struct worker *worker);
+uint64_t
+worker_rounds(const struct worker *worker); /* grows at least every second while it lives */
+void worker_drops(const struct worker *worker, uint64_t *ret_udp, uint64_t *ret_tcp);
+
+#endif

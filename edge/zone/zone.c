@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/zone/zone.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+struct zone *zone_ref(struct zone *zone)
+{
+    __atomic_add_fetch(&zone->references, 1, __ATOMIC_RELAXED);
+    return zone;
+}
+
+void zone_unref(struct zone *zone)
+{
+    if (zone && __atomic_sub_fetch(&zone->references, 1, __ATOMIC_ACQ_REL) == 0) {
+        arena_free(zone->arena);
+        free(zone);
+    }
+}
+
+const struct zone_node *zone_get(const struct zone *zone, const struct name_key *key,
+                                 unsigned label_n)
+{
+    uint64_t hash = key->hashes[label_n];
+    uint32_t tag = (uint32_t)(hash >> 32);
+
+    for (uint32_t i = (uint32_t)hash & zone->slot_mask; zone->slots[i].node;
+         i = (i + 1) & zone->slot_mask) {
+        const struct zone_node *node;
+        unsigned offset;
+
+        if (zone->slots[i].tag != tag) {
+            continue;
+        }
+        node = &zone->nodes[zone->slots[i].node - 1];
+        offset = name_suffix_offset(key, label_n);
+        if (node->name_len == key->len - offset &&
+            name_same(node->name, key->bytes + offset, node->name_len)) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* Every ancestor of a name that exists exists too (empty non-terminals are nodes), so the closest
+ * encloser lies between the apex and the name itself, and can be bisected: a name right below the
+ * apex needs no further probe, 127 labels need 7. */
+const struct zone_node *zone_find(const struct zone *zone, const struct name_key *key,
+                                  bool *ret_exact)
+{
+    const struct zone_node *node = zone_get(zone, key, key->label_n);
+    unsigned exists = zone->apex->label_n;
+    unsigned missing = key->label_n;
+
+    *ret_exact = node != NULL;
+    if (node) {
+        return node;
+    }
+    node = zone->apex;
+    while (missing - exists > 1) {
+        unsigned middle = exists + (missing - exists) / 2;
+        const struct zone_node *found = zone_get(zone, key, middle);
+
+        if (found) {
+            node = found;
+            exists = middle;
+        } else {
+            missing = middle;
+        }
+    }
+    return node;
+}

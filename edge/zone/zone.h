@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A frozen zone: every name that exists (empty non-terminals included) in a hash table, every RRset
+ * already in wire form. Built by zone_builder.h, never changed afterwards, shared between threads
+ * by reference count.
+ *
+ * A pre-rendered RRset is laid out as if its owner were the question's name, that is at offset 12
+ * of the message: owners are the pointer 0xc00c, names in RDATA are compressed against the owner
+ * (only in the types that RFC 3597 section 4 allows). Where that does not hold (referrals, SOA in a
+ * negative answer, wildcards, CNAME targets) the pointers named by `patches` are rewritten while
+ * copying.
+ */
+#ifndef EDGE_ZONE_H
+#define EDGE_ZONE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "edge/wire/name.h"
+
+struct arena;
+struct zone_node;
+
+/* A compression pointer: two bytes at `offset` that point to the suffix of the owner which is
+ * `suffix_len` bytes long. */
+#define ZONE_PATCH_OWNER 0 /* suffix_len: the whole owner, whatever it is (wildcards) */
+
+struct zone_patch {
+    uint16_t offset;
+    uint8_t suffix_len;
+};
+
+/* A name in the RDATA of an RRset whose addresses this zone knows. */
+struct zone_additional {
+    const struct zone_node *node;
+    uint16_t name_offset; /* of the name, in the RRset's wire */
+    bool required; /* glue for a name server inside the delegated zone (RFC 9471 section 3.1) */
+};
+
+struct zone_rrset {
+    uint16_t type;
+    uint16_t covered; /* RRSIG: the type it covers; else 0 */
+    uint16_t rr_n;
+    uint16_t patch_n;
+    uint16_t additional_n;
+    uint32_t ttl;
+    uint32_t wire_len;
+    const uint8_t *wire;
+    const struct zone_patch *patches;
+    const struct zone_additional *additional;
+    const uint8_t *target; /* CNAME and DNAME: the name they point to, not compressed */
+};
+
+enum zone_node_flag {
+    ZONE_NODE_CNAME = 1,
+    ZONE_NODE_DNAME = 2,
+    ZONE_NODE_APEX = 4,
+    ZONE_NODE_WILDCARD = 8, /* its own first label is "*" */
+};
+
+struct zone_node {
+    const uint8_t *name; /* lower case */
+    const struct zone_rrset *rrsets;
+    const struct zone_node *cut; /* the delegation at or above this name, NULL: authoritative */
+    const struct zone_node *wildcard; /* the child "*" */
+    uint64_t hash;
+    uint16_t rrset_n; /* 0: an empty non-terminal */
+    uint8_t name_len;
+    uint8_t label_n;
+    uint8_t flags; /* enum zone_node_flag */
+};
+
+struct zone_slot {
+    uint32_t tag;  /* upper half of the name's hash */
+    uint32_t node; /* index + 1, 0: free */
+};
+
+struct zone {
+    uint32_t references; /* atomic */
+    uint32_t node_n;
+    uint32_t slot_mask;
+    uint32_t record_n;
+    uint32_t serial;
+    const struct zone_slot *slots;
+    const struct zone_node *nodes;
+    const struct zone_node *apex;
+    const struct zone_rrset *soa;          /* as a query for it gets it */
+    const struct zone_rrset *soa_negative; /* TTL = min(TTL, MINIMUM), RFC 2308 section 3 */
+    struct arena *arena;
+};
+
+struct zone *zone_ref(struct zone *zone);
+void zone_unref(struct zone *zone); /* NULL is allowed */
+
+/* The node of the suffix of `label_n` labels of the key, or NULL. */
+const struct zone_node *zone_get(const struct zone *zone, const struct name_key *key,
+                                 unsigned label_n);
+
+/* The node of the key's name, or else of its closest encloser (RFC 4592 section 3.3.1); *ret_exact
+ * says which. The name must be the origin or below it. Never NULL. */
+const struct zone_node *zone_find(const struct zone *zone, const struct name_key *key,
+                                  bool *ret_exact);
+
+/* The RRset of a type (for RRSIG: of the first covered type), or NULL. */
+static inline const struct zone_rrset *zone_node_rrset(const struct zone_node *node, uint16_t type)
+{
+    for (unsigned i = 0; i < node->rrset_n; i++) {
+        if (node->rrsets[i].type == type) {
+            return &node->rrsets[i];
+        }
+    }
+    return NULL;
+}
+
+#endif

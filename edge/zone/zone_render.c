@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/zone/zone_render.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "edge/wire/rdata.h"
+#include "edge/wire/wire.h"
+
+#define RENDER_FIXED_LEN 12u /* owner pointer, type, class, TTL, RDLENGTH */
+
+struct render {
+    const uint8_t *owner;
+    size_t owner_len;
+    uint8_t *bytes;
+    size_t at;
+    struct zone_patch *patches;
+    uint32_t patch_n;
+};
+
+static void render_pointer(struct render *render, uint8_t suffix_len)
+{
+    size_t place = suffix_len == ZONE_PATCH_OWNER
+                       ? WIRE_HEADER_LEN
+                       : WIRE_HEADER_LEN + render->owner_len - suffix_len;
+
+    render->patches[render->patch_n++] = (struct zone_patch){(uint16_t)render->at, suffix_len};
+    wire_put_u16(render->bytes + render->at, (uint16_t)(0xc000u | place));
+    render->at += 2;
+}
+
+/* The longest common suffix, in bytes of `name`, that a pointer may stand for; 1 (the root) when
+ * there is none. Of a wildcard owner the first label does not count: the name answered for has
+ * another one there. */
+static size_t render_common_suffix(const struct render *render, const uint8_t *name)
+{
+    const uint8_t *owner = render->owner;
+    size_t owner_left = render->owner_len;
+    size_t left = name_len(name);
+
+    if (name_is_wildcard(owner)) {
+        owner_left -= 2;
+        owner += 2;
+    }
+    while (left != owner_left || !name_equal(name, owner)) {
+        if (left >= owner_left) {
+            left -= (size_t)name[0] + 1;
+            name += (size_t)name[0] + 1;
+        } else {
+            owner_left -= (size_t)owner[0] + 1;
+            owner += (size_t)owner[0] + 1;
+        }
+    }
+    return left;
+}
+
+static void render_bytes(struct render *render, const uint8_t *bytes, size_t len)
+{
+    memcpy(render->bytes + render->at, bytes, len);
+    render->at += len;
+}
+
+static void render_rdata(struct render *render, const struct rdata_layout *layout,
+                         const struct render_rr *rr)
+{
+    const uint8_t *rdata = rr->rdata;
+
+    if (!layout || !layout->compressed) {
+        render_bytes(render, rdata, rr->rdata_len);
+        return;
+    }
+    render_bytes(render, rdata, layout->before);
+    rdata += layout->before;
+    for (unsigned i = 0; i < layout->name_n; i++) {
+        size_t len = name_len(rdata);
+        size_t common = render_common_suffix(render, rdata);
+
+        if (common > 1) {
+            render_bytes(render, rdata, len - common);
+            render_pointer(render, (uint8_t)common);
+        } else {
+            render_bytes(render, rdata, len);
+        }
+        rdata += len;
+    }
+    render_bytes(render, rdata, layout->after);
+}
+
+int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
+                const struct render_rr *rrs, uint32_t rr_n, struct zone_rrset *ret_rrset)
+{
+    const struct rdata_layout *layout = rdata_layout(type);
+    struct render render = {.owner = owner, .owner_len = name_len(owner)};
+    size_t patch_max, max = 0;
+
+    for (uint32_t i = 0; i < rr_n; i++) {
+        max += RENDER_FIXED_LEN + rrs[i].rdata_len;
+        if (max > RENDER_WIRE_MAX) {
+            return -E2BIG;
+        }
+    }
+    render.bytes = arena_alloc(arena, max);
+    patch_max = (size_t)rr_n * (layout && layout->compressed ? 1u + layout->name_n : 1u);
+    render.patches = arena_alloc(arena, patch_max * sizeof(*render.patches));
+    if (!render.bytes || !render.patches) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < rr_n; i++) {
+        size_t start = render.at;
+
+        render_pointer(&render,
+                       name_is_wildcard(owner) ? ZONE_PATCH_OWNER : (uint8_t)render.owner_len);
+        wire_put_u16(render.bytes + start + 2, type);
+        wire_put_u16(render.bytes + start + 4, WIRE_CLASS_IN);
+        wire_put_u32(render.bytes + start + 6, rrs[i].ttl);
+        render.at = start + RENDER_FIXED_LEN;
+        render_rdata(&render, layout, &rrs[i]);
+        wire_put_u16(render.bytes + start + 10, (uint16_t)(render.at - start - RENDER_FIXED_LEN));
+    }
+    *ret_rrset = (struct zone_rrset){.type = type,
+                                     .rr_n = (uint16_t)rr_n,
+                                     .patch_n = (uint16_t)render.patch_n,
+                                     .ttl = rrs[0].ttl,
+                                     .wire_len = (uint32_t)render.at,
+                                     .wire = render.bytes,
+                                     .patches = render.patches};
+    if (type == WIRE_TYPE_CNAME || type == WIRE_TYPE_DNAME) {
+        ret_rrset->target = arena_copy(arena, rrs[0].rdata, rrs[0].rdata_len);
+        return ret_rrset->target ? 0 : -ENOMEM;
+    }
+    return 0;
+}
+
+/* --- names whose addresses go along --- */
+
+/* The name at `at` of a rendered RRset, its pointer into the owner undone. */
+static void render_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_name)
+{
+    size_t len = 0;
+
+    while (at[0] != 0 && at[0] <= NAME_LABEL_LEN_MAX) {
+        memcpy(ret_name + len, at, (size_t)at[0] + 1);
+        len += (size_t)at[0] + 1;
+        at += (size_t)at[0] + 1;
+    }
+    if (at[0] != 0) {
+        at = owner + (wire_get_u16(at) & 0x3fffu) - WIRE_HEADER_LEN;
+    }
+    memcpy(ret_name + len, at, name_len(at));
+}
+
+/* The node with addresses that the name is, or NULL. */
+static const struct zone_node *render_target(const struct zone *zone, const uint8_t *name)
+{
+    const struct zone_node *node;
+    struct name_key key;
+    bool exact;
+
+    if (!name_is_under(name, zone->apex->name) || !name_key_make(&key, name)) {
+        return NULL;
+    }
+    node = zone_find(zone, &key, &exact);
+    if (!exact || (!zone_node_rrset(node, WIRE_TYPE_A) && !zone_node_rrset(node, WIRE_TYPE_AAAA))) {
+        return NULL;
+    }
+    return node;
+}
+
+static bool render_known(const struct zone_additional *list, uint32_t count,
+                         const struct zone_node *node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].node == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int render_rrset_additional(struct zone *zone, const struct zone_node *node,
+                                   struct zone_rrset *rrset)
+{
+    const struct rdata_layout *layout = rdata_layout(rrset->type);
+    struct zone_additional *list = arena_alloc(zone->arena, rrset->rr_n * sizeof(*list));
+    const uint8_t *rr = rrset->wire;
+    uint32_t count = 0;
+
+    if (!list) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < rrset->rr_n; i++) {
+        const uint8_t *at = rr + RENDER_FIXED_LEN + layout->before;
+        uint8_t name[NAME_LEN_MAX + NAME_SLACK + 1];
+        const struct zone_node *target;
+
+        render_expand(node->name, at, name);
+        target = render_target(zone, name);
+        /* Below a delegation only glue is ours to give, and only for name servers. */
+        if (target && (!target->cut || rrset->type == WIRE_TYPE_NS) &&
+            !render_known(list, count, target)) {
+            list[count++] = (struct zone_additional){.node = target,
+                                                     .name_offset = (uint16_t)(at - rrset->wire),
+                                                     .required = node->cut == node &&
+                                                                 name_is_under(name, node->name)};
+        }
+        rr += RENDER_FIXED_LEN + wire_get_u16(rr + 10);
+    }
+    rrset->additional = list;
+    rrset->additional_n = (uint16_t)count;
+    return 0;
+}
+
+int zone_render_additional(struct zone *zone, struct zone_rrset *rrsets)
+{
+    for (uint32_t i = 0; i < zone->node_n; i++) {
+        const struct zone_node *node = &zone->nodes[i];
+
+        for (unsigned k = 0; k < node->rrset_n; k++) {
+            uint16_t type = node->rrsets[k].type;
+
+            if (type != WIRE_TYPE_NS && type != WIRE_TYPE_MX && type != WIRE_TYPE_SRV) {
+                continue;
+            }
+            if (render_rrset_additional(zone, node, &rrsets[node->rrsets - rrsets + k])) {
+                return -ENOMEM;
+            }
+        }
+    }
+    return 0;
+}
