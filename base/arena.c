@@ -9,18 +9,21 @@
 #include <string.h>
 
 #define ALIGNMENT ((size_t)16)
-#define CHUNK_MIN ((size_t)4096)
+#define CHUNK_MIN ((size_t)512)
 #define CHUNK_MAX ((size_t)1 << 20)
+#define CHUNK_SHARE                                                                                \
+    4 /* a chunk holds a quarter of what is there: that is the most that is unused */
+#define MALLOC_HEAD ((size_t)16) /* so that large chunks are whole pages with what malloc adds */
 
+/* Objects grow from the front, packed bytes from the back. */
 struct chunk {
     struct chunk *older;
-    size_t used, size; /* of bytes[] */
+    size_t front, back; /* of bytes[]; what lies between is free */
     alignas(16) uint8_t bytes[];
 };
 
 struct arena {
     struct chunk *newest; /* the one being filled */
-    size_t next_size;
     size_t used;
 };
 
@@ -28,12 +31,7 @@ _Static_assert(alignof(max_align_t) <= 16, "arena memory must fit any type");
 
 struct arena *arena_new(void)
 {
-    struct arena *arena = calloc(1, sizeof(*arena));
-
-    if (arena) {
-        arena->next_size = CHUNK_MIN;
-    }
-    return arena;
+    return calloc(1, sizeof(struct arena));
 }
 
 static struct chunk *chunk_new(size_t size)
@@ -41,14 +39,50 @@ static struct chunk *chunk_new(size_t size)
     struct chunk *chunk = calloc(1, sizeof(*chunk) + size);
 
     if (chunk) {
-        chunk->size = size;
+        chunk->back = size;
     }
     return chunk;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+static size_t chunk_size(const struct arena *arena)
+{
+    size_t size = CHUNK_MIN;
+
+    while (size < arena->used / CHUNK_SHARE && size < CHUNK_MAX) {
+        size *= 2;
+    }
+    return size - sizeof(struct chunk) - MALLOC_HEAD;
+}
+
+/* A chunk with `size` free bytes. A large object gets a chunk of its own behind the one being
+ * filled, whose rest stays usable. */
+static struct chunk *arena_room(struct arena *arena, size_t size)
 {
     struct chunk *chunk = arena->newest;
+    size_t next_size = chunk_size(arena);
+    bool alone = size > next_size / 4;
+    struct chunk *fresh;
+
+    if (chunk && chunk->back - chunk->front >= size) {
+        return chunk;
+    }
+    fresh = chunk_new(alone ? size : next_size);
+    if (!fresh) {
+        return NULL;
+    }
+    if (alone && chunk) {
+        fresh->older = chunk->older;
+        chunk->older = fresh;
+    } else {
+        fresh->older = chunk;
+        arena->newest = fresh;
+    }
+    return fresh;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    struct chunk *chunk;
     void *bytes;
 
     if (size > PTRDIFF_MAX / 2) {
@@ -56,36 +90,37 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     /* an empty object still gets an address of its own */
     size = size ? (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : ALIGNMENT;
-    if (!chunk || chunk->size - chunk->used < size) {
-        /* A large object gets a chunk of its own behind the one being filled, whose rest stays
-         * usable. */
-        bool alone = size > arena->next_size / 4;
-        struct chunk *fresh = chunk_new(alone ? size : arena->next_size);
-
-        if (!fresh) {
-            return NULL;
-        }
-        if (alone && chunk) {
-            fresh->older = chunk->older;
-            chunk->older = fresh;
-        } else {
-            fresh->older = chunk;
-            arena->newest = fresh;
-        }
-        if (!alone && arena->next_size < CHUNK_MAX) {
-            arena->next_size *= 2;
-        }
-        chunk = fresh;
+    chunk = arena_room(arena, size);
+    if (!chunk) {
+        return NULL;
     }
-    bytes = chunk->bytes + chunk->used;
-    chunk->used += size;
+    bytes = chunk->bytes + chunk->front;
+    chunk->front += size;
     arena->used += size;
     return bytes;
 }
 
+void *arena_pack(struct arena *arena, size_t size, size_t alignment)
+{
+    struct chunk *chunk;
+
+    if (size > PTRDIFF_MAX / 2) {
+        return NULL;
+    }
+    size = size ? size : 1;
+    /* the end of a chunk is even at best, so an alignment may cost its own length */
+    chunk = arena_room(arena, size + alignment - 1);
+    if (!chunk) {
+        return NULL;
+    }
+    arena->used += size;
+    chunk->back = (chunk->back - size) / alignment * alignment;
+    return chunk->bytes + chunk->back;
+}
+
 void *arena_copy(struct arena *arena, const void *bytes, size_t len)
 {
-    uint8_t *copy = len < PTRDIFF_MAX / 2 ? arena_alloc(arena, len + 1) : NULL;
+    uint8_t *copy = len < PTRDIFF_MAX / 2 ? arena_pack(arena, len + 1, 1) : NULL;
 
     if (copy && len) {
         memcpy(copy, bytes, len);

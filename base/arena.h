@@ -17,7 +17,12 @@ struct arena *arena_new(void);
  * absurd. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 
-/* A copy of `len` bytes with one NUL byte after them. */
+/* The same without a byte between it and its neighbours: for strings, names, wire data. `alignment`
+ * is a power of two, at most 16. */
+void *arena_pack(struct arena *arena, size_t size, size_t alignment)
+    __attribute__((warn_unused_result));
+
+/* A copy of `len` bytes with one NUL byte after them, packed. */
 void *arena_copy(struct arena *arena, const void *bytes, size_t len)
     __attribute__((warn_unused_result));
 

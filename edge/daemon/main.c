@@ -4,6 +4,7 @@
  * measured time.
  */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -12,6 +13,9 @@
 #include "edge/daemon/config.h"
 #include "edge/daemon/server.h"
 #include "edge/wire/name.h"
+
+#define MAIN_MAP_BYTES (768 << 10)
+#define MAIN_TRIM_BYTES (2 << 20)
 
 static void usage(FILE *to)
 {
@@ -76,6 +80,10 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
+    /* A fixed threshold: what is loaded lives in mappings of its own, which go back whole. glibc
+     * would raise it with the first large block that is freed, and then keep the holes. */
+    (void)mallopt(M_MMAP_THRESHOLD, MAIN_MAP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, MAIN_TRIM_BYTES);
     if (getrandom(&hash_seed, sizeof(hash_seed), 0) == (ssize_t)sizeof(hash_seed)) {
         name_hash_seed(hash_seed); /* before any zone is read */
     }

@@ -86,7 +86,7 @@ size_t name_key_parse(struct name_key *key, const uint8_t *bytes, size_t len)
 
 const uint8_t *name_store(struct arena *arena, const uint8_t *name, size_t len)
 {
-    uint8_t *stored = arena_alloc(arena, len + NAME_SLACK);
+    uint8_t *stored = arena_pack(arena, len + NAME_SLACK, 1);
 
     if (stored) {
         memcpy(stored, name, len);

@@ -93,6 +93,7 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
 {
     const struct rdata_layout *layout = rdata_layout(type);
     struct render render = {.owner = owner, .owner_len = name_len(owner)};
+    uint8_t bytes[RENDER_WIRE_MAX];
     size_t patch_max, max = 0;
 
     for (uint32_t i = 0; i < rr_n; i++) {
@@ -101,10 +102,11 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
             return -E2BIG;
         }
     }
-    render.bytes = arena_alloc(arena, max);
+    render.bytes = bytes;
     patch_max = (size_t)rr_n * (layout && layout->compressed ? 1u + layout->name_n : 1u);
-    render.patches = arena_alloc(arena, patch_max * sizeof(*render.patches));
-    if (!render.bytes || !render.patches) {
+    render.patches =
+        arena_pack(arena, patch_max * sizeof(*render.patches), _Alignof(struct zone_patch));
+    if (!render.patches) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < rr_n; i++) {
@@ -119,6 +121,11 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
         render_rdata(&render, layout, &rrs[i]);
         wire_put_u16(render.bytes + start + 10, (uint16_t)(render.at - start - RENDER_FIXED_LEN));
     }
+    render.bytes = arena_pack(arena, render.at, 1);
+    if (!render.bytes) {
+        return -ENOMEM;
+    }
+    memcpy(render.bytes, bytes, render.at);
     *ret_rrset = (struct zone_rrset){.type = type,
                                      .rr_n = (uint16_t)rr_n,
                                      .patch_n = (uint16_t)render.patch_n,

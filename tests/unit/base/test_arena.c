@@ -37,6 +37,35 @@ Test(arena, memory_is_zeroed_aligned_and_disjoint)
     arena_free(arena);
 }
 
+Test(arena, packed_pieces_lie_side_by_side_between_aligned_ones)
+{
+    enum { N = 2000 };
+    struct arena *arena = arena_new();
+    static uint8_t *packed[N];
+    static uint32_t *words[N];
+    static uint64_t *aligned[N];
+
+    for (unsigned i = 0; i < N; i++) {
+        packed[i] = arena_pack(arena, i % 40, 1);
+        words[i] = arena_pack(arena, sizeof(*words[i]), sizeof(*words[i]));
+        aligned[i] = arena_alloc(arena, sizeof(*aligned[i]));
+        cr_assert_eq((uintptr_t)words[i] % sizeof(*words[i]), 0);
+        cr_assert_eq((uintptr_t)aligned[i] % 16, 0);
+        cr_assert_eq(*words[i] + *aligned[i], 0);
+        memset(packed[i], (int)(i % 251) + 1, i % 40);
+        *words[i] = i;
+        *aligned[i] = i;
+    }
+    for (unsigned i = 0; i < N; i++) {
+        for (unsigned k = 0; k < i % 40; k++) {
+            cr_assert_eq(packed[i][k], (uint8_t)(i % 251 + 1));
+        }
+        cr_assert_eq(*words[i], i);
+        cr_assert_eq(*aligned[i], i);
+    }
+    arena_free(arena);
+}
+
 Test(arena, empty_pieces_have_addresses_of_their_own)
 {
     struct arena *arena = arena_new();
