@@ -74,8 +74,9 @@ static int read_to_end(int fd, size_t max_len, uint8_t **bytes, size_t capacity,
     return 0;
 }
 
-int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
-                 struct failure *failure)
+/* `forbidden`: bits of the mode that the file must not have. */
+static int read_regular(const char *path, size_t max_len, mode_t forbidden, uint8_t **ret_bytes,
+                        size_t *ret_len, struct failure *failure)
 {
     struct stat status;
     uint8_t *bytes = NULL;
@@ -95,6 +96,13 @@ int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *
         err = S_ISDIR(status.st_mode)
                   ? failure_set(failure, -EISDIR, "%s: is a folder, not a file", path)
                   : failure_set(failure, -EINVAL, "%s: is not a regular file", path);
+        goto out;
+    }
+    if (status.st_mode & forbidden) {
+        err = failure_set(failure, -EPERM,
+                          "%s: mode %04o: a secret must be neither readable by everybody nor "
+                          "writable by others",
+                          path, (unsigned)(status.st_mode & 07777));
         goto out;
     }
     if ((uintmax_t)status.st_size > max_len) {
@@ -117,6 +125,18 @@ out:
     free(bytes);
     fd_close(&fd);
     return err;
+}
+
+int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
+                 struct failure *failure)
+{
+    return read_regular(path, max_len, 0, ret_bytes, ret_len, failure);
+}
+
+int fd_read_secret(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
+                   struct failure *failure)
+{
+    return read_regular(path, max_len, S_IWGRP | S_IRWXO, ret_bytes, ret_len, failure);
 }
 
 int fd_write_all(int fd, const void *bytes, size_t len)

@@ -21,6 +21,12 @@ int fd_set_nonblocking(int fd);
 int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
                  struct failure *failure);
 
+/* The same for a file that holds a secret: -EPERM if everybody may read it, or anybody but its
+ * owner may write it. Its group may read it: that is how root hands it to a service, and what the
+ * files of systemd's credentials look like. Wipe the bytes before they are freed. */
+int fd_read_secret(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
+                   struct failure *failure);
+
 /* Writes all bytes, retrying short writes and EINTR. */
 int fd_write_all(int fd, const void *bytes, size_t len);
 

@@ -3,6 +3,7 @@
  * A query becomes a response, in this order:
  *
  *   query_parse        bytes -> query, or FORMERR, NOTIMP, BADVERS, nothing
+ *   answer_cookie      whether the client is where it says it is  (RFC 7873, 9018)
  *   answer_question    class and type -> CHAOS, REFUSED, or the names of a chain:
  *     answer_name      zone, delegation, DNAME, wildcard: what exists   (RFC 1034, 4592, 6672)
  *       answer_node    the type there: data, CNAME, nothing             (RFC 2308, 8482)
@@ -31,7 +32,7 @@ const char *answer_kind_name(enum answer_kind kind)
         [ANSWER_REFERRAL] = "referral", [ANSWER_CHAOS] = "chaos",
         [ANSWER_REFUSED] = "refused",   [ANSWER_SERVFAIL] = "servfail",
         [ANSWER_FORMERR] = "formerr",   [ANSWER_NOTIMP] = "notimp",
-        [ANSWER_BADVERS] = "badvers",
+        [ANSWER_BADVERS] = "badvers",   [ANSWER_COOKIE] = "cookie",
     };
 
     return names[kind];
@@ -50,6 +51,37 @@ void answer_scratch_free(struct answer_scratch *scratch)
 void answer_scratch_trace(struct answer_scratch *scratch, struct answer_trace *trace)
 {
     scratch->trace = trace;
+}
+
+/* Judges the query's cookie and makes the response's. A bad one is answered like none (RFC 7873
+ * section 5.2.4): what it is worth is for rate limiting to say. */
+static enum query_verdict answer_cookie(struct answer_scratch *work, enum query_verdict verdict)
+{
+    const struct cookie_secrets *secrets = &work->snapshot->info.cookies;
+    const struct edns *edns = &work->query.edns;
+    const struct address *client = &work->request->client;
+
+    if (!secrets->count || (verdict != QUERY_OK && verdict != QUERY_NO_QUESTION)) {
+        return verdict;
+    }
+    if (!cookie_len_ok(edns->cookie_len)) { /* RFC 7873 section 5.2.2 */
+        return QUERY_FORMERR;
+    }
+    work->cookie = cookie_answer(secrets, edns->cookie, edns->cookie_len, client->bytes,
+                                 client->family == ADDRESS_IPV6 ? 16 : 4,
+                                 (uint32_t)work->request->now_wall_s, work->cookie_bytes);
+    return verdict;
+}
+
+/* RFC 7873 section 5.4: no question, but a cookie. */
+static void answer_no_question(struct answer_scratch *work)
+{
+    if (work->cookie == COOKIE_NONE) {
+        answer_done(work, ANSWER_FORMERR, WIRE_RCODE_FORMERR);
+    } else {
+        answer_done(work, ANSWER_COOKIE,
+                    work->cookie == COOKIE_BAD ? WIRE_RCODE_BADCOOKIE : WIRE_RCODE_NOERROR);
+    }
 }
 
 /* The zone for the current name. DS of an origin is asked of the parent zone, if that is ours too.
@@ -160,7 +192,8 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
         }
         limit = wanted < limit ? wanted : limit;
     }
-    work->opt_len = (uint16_t)edns_response_len(&query->edns, work->snapshot->identity_len);
+    work->opt_len = (uint16_t)edns_response_len(&query->edns, work->snapshot->identity_len,
+                                                work->cookie != COOKIE_NONE);
     limit -= work->opt_len;
     response_init(&work->response, bytes, limit, query->question, query->question_len);
     work->name = &query->name;
@@ -184,8 +217,13 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
     flags |= work->authoritative ? WIRE_FLAG_AA : 0;
     flags |= response->truncated ? WIRE_FLAG_TC : 0;
     if (query->edns.present) {
-        edns_write(bytes + response->at, &query->edns, (uint8_t)((unsigned)work->rcode >> 4),
-                   work->ecs_scope, work->snapshot->info.identity, work->snapshot->identity_len);
+        struct edns_reply reply = {.extended_rcode = (uint8_t)((unsigned)work->rcode >> 4),
+                                   .ecs_scope = work->ecs_scope,
+                                   .nsid = work->snapshot->info.identity,
+                                   .nsid_len = work->snapshot->identity_len,
+                                   .cookie = work->cookie ? work->cookie_bytes : NULL};
+
+        edns_write(bytes + response->at, work->opt_len, &query->edns, &reply);
         response->at += work->opt_len;
         response->counts[RESPONSE_ADDITIONAL]++;
     }
@@ -196,10 +234,11 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
     wire_put_u16(bytes + 8, response->counts[RESPONSE_AUTHORITY]);
     wire_put_u16(bytes + 10, response->counts[RESPONSE_ADDITIONAL]);
     *ret_outcome = (struct answer_outcome){.kind = work->kind,
-                                           .rcode = (uint8_t)((unsigned)work->rcode & 0xfu),
+                                           .rcode = (uint8_t)work->rcode,
                                            .truncated = response->truncated,
                                            .edns = query->edns.present,
                                            .ecs = query->edns.has_ecs,
+                                           .cookie = work->cookie,
                                            .qtype = query->qtype};
     return response->at;
 }
@@ -219,6 +258,10 @@ size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
     if (scratch->trace) {
         memset(scratch->trace, 0, sizeof(*scratch->trace));
     }
+    scratch->cookie = COOKIE_NONE;
+    if (scratch->query.edns.has_cookie) {
+        verdict = answer_cookie(scratch, verdict);
+    }
     answer_begin(scratch, response, response_max);
     switch (verdict) {
     case QUERY_OK:
@@ -232,6 +275,9 @@ size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
         break;
     case QUERY_BADVERS:
         answer_done(scratch, ANSWER_BADVERS, WIRE_RCODE_BADVERS);
+        break;
+    case QUERY_NO_QUESTION:
+        answer_no_question(scratch);
         break;
     case QUERY_DROP:
         break;

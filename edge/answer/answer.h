@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "maps/cookie_core.h"
 #include "maps/decide_core.h"
 #include "maps/select_core.h"
 
@@ -42,6 +43,7 @@ enum answer_kind {
     ANSWER_FORMERR,
     ANSWER_NOTIMP,
     ANSWER_BADVERS,
+    ANSWER_COOKIE, /* asked for a cookie and nothing else (RFC 7873 section 5.4) */
     ANSWER_KINDS,
 };
 
@@ -53,15 +55,16 @@ struct answer_request {
     size_t query_len;
     struct address client; /* where the datagram or connection came from */
     enum answer_transport transport;
-    int64_t now_wall_s; /* only for the age in generation.isochrone. CH; 0: it is left out */
+    int64_t now_wall_s; /* for cookies, and the age in generation.isochrone. CH; 0: no age */
 };
 
 struct answer_outcome {
     enum answer_kind kind;
-    uint8_t rcode;  /* lower four bits; BADVERS counts by kind */
+    uint8_t rcode;  /* whole, as OPT extends it */
     bool truncated; /* TC was set */
     bool edns;      /* the query had an OPT record */
     bool ecs;       /* and a usable client subnet option */
+    enum cookie_verdict cookie;
     uint16_t qtype; /* 0 when there was no question */
 };
 

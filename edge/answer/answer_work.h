@@ -30,7 +30,9 @@ struct answer_scratch {
     enum wire_rcode rcode;
     bool authoritative;
     uint8_t ecs_scope;
-    uint16_t opt_len; /* of our OPT record; 0: none */
+    uint16_t opt_len;           /* of our OPT record; 0: none */
+    enum cookie_verdict cookie; /* COOKIE_NONE: the response has none */
+    uint8_t cookie_bytes[COOKIE_LEN];
     /* hashes of the names before: a chain that meets one of them is a loop */
     uint64_t visited[RESPONSE_STAGES];
 };

@@ -33,6 +33,7 @@ void snapshot_free(struct snapshot *snapshot)
         services_unref(snapshot->services);
         image_unref(snapshot->image);
         state_set_unref(snapshot->states);
+        explicit_bzero(&snapshot->info.cookies, sizeof(snapshot->info.cookies));
         free(snapshot);
     }
 }

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "maps/cookie_core.h"
 #include "maps/image.h"
 
 struct zone_set;  /* edge/zone/zone_set.h */
@@ -17,10 +18,11 @@ struct services;  /* edge/service/services.h */
 struct state_set; /* edge/service/state_set.h: the published state bytes of every service */
 
 struct snapshot_info {
-    char identity[64];      /* NSID (RFC 5001), id.server */
-    char version[64];       /* version.bind; empty: REFUSED */
-    char config_digest[17]; /* of the configuration and services files, hex */
-    uint64_t sequence;      /* publications since the start */
+    char identity[64];             /* NSID (RFC 5001), id.server */
+    char version[64];              /* version.bind; empty: REFUSED */
+    char config_digest[17];        /* of the configuration and services files, hex */
+    struct cookie_secrets cookies; /* wiped when the snapshot is freed; none: cookies are off */
+    uint64_t sequence;             /* publications since the start */
     int64_t published_wall_s;
 };
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/yaml.h"
+#include "edge/daemon/config_reader.h"
 #include "edge/wire/name.h"
 
 #define CONFIG_ZONES_MAX 1000000u
@@ -23,13 +24,7 @@ struct config_owned {
     struct arena *arena;
 };
 
-struct config_reader {
-    struct config *config;
-    struct arena *arena;
-    struct failure *failure;
-};
-
-static int config_no_memory(const struct config_reader *reader)
+int config_no_memory(const struct config_reader *reader)
 {
     return failure_set(reader->failure, -ENOMEM, "out of memory");
 }
@@ -39,8 +34,8 @@ static const char *config_copy(const struct config_reader *reader, const char *t
     return arena_copy(reader->arena, text, strlen(text));
 }
 
-static int config_read_path(const struct config_reader *reader, const struct yaml_node *node,
-                            const char **ret_path)
+int config_read_path(const struct config_reader *reader, const struct yaml_node *node,
+                     const char **ret_path)
 {
     char *path = NULL;
     const char *text;
@@ -429,11 +424,11 @@ static const struct {
     {"user", config_read_user, false},
     {"seccomp", config_read_seccomp, false},
     {"tcp", config_read_tcp, false},
+    {"cookies", config_read_cookies, false},
     {"keys", config_read_unsupported, false},
     {"xdp", config_read_unsupported, false},
     {"rate_limit", config_read_unsupported, false},
     {"tls", config_read_unsupported, false},
-    {"cookies", config_read_unsupported, false},
     {"catalogs", config_read_unsupported, false},
     {"allow_transfer", config_read_unsupported, false},
     {"notify", config_read_unsupported, false},
@@ -477,6 +472,7 @@ static void config_set_defaults(struct config *config)
 {
     config->control = CONFIG_CONTROL_DEFAULT;
     config->seccomp = true;
+    config->cookies.on = true;
     config->tcp.connections = 2000;
     config->tcp.connections_per_client = 100;
     config->tcp.idle_ns = 10 * CLOCK_NS_PER_S;

@@ -33,6 +33,12 @@ struct config_tcp {
     int64_t idle_ns;                 /* without a complete query or progress in sending */
 };
 
+struct config_cookies {
+    bool on;
+    const char *const *secrets; /* files, the first one signs; none: a secret of our own */
+    size_t secret_n;
+};
+
 struct config {
     const char *path;
     char identity[CONFIG_NAME_SIZE]; /* empty: no NSID */
@@ -55,6 +61,7 @@ struct config {
     const char *user;
     bool seccomp; /* confine system calls while serving; on unless switched off */
     struct config_tcp tcp;
+    struct config_cookies cookies;
     uint8_t digest[32];   /* SHA-256 of the file */
     const uint8_t *bytes; /* the file itself: what is read again when a later version is wrong */
     size_t bytes_len;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "edge/daemon/cookie_file.h"
 #include "edge/wire/name.h"
 #include "edge/zone/zone.h"
 #include "edge/zone/zone_loader.h"
@@ -293,6 +294,20 @@ static int loader_load_pair(struct loaded *loaded, const struct loaded *previous
     return code;
 }
 
+static int loader_load_cookies(struct loaded *loaded, const struct loaded *previous,
+                               enum loader_mode mode, struct report *report)
+{
+    const char *state_dir = mode == LOADER_SERVE ? loaded->config->state_dir : NULL;
+    int code = cookie_files_load(&loaded->config->cookies, state_dir,
+                                 previous ? &previous->cookies : NULL, &loaded->cookies, report);
+
+    if (code < 0 && previous) {
+        loaded->cookies = previous->cookies;
+        code = 0;
+    }
+    return code;
+}
+
 int loader_load(struct config *config, const struct loaded *previous, enum loader_mode mode,
                 struct loaded **ret_loaded, struct report *report)
 {
@@ -311,6 +326,9 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
                         strerror(-code));
     } else {
         code = loader_load_pair(loaded, previous, mode, report);
+    }
+    if (code == 0) {
+        code = loader_load_cookies(loaded, previous, mode, report);
     }
     if (code == 0 && *config->pop && loaded->image &&
         image_find_pop(loaded->image, config->pop) < 0) {
@@ -404,5 +422,6 @@ void loaded_free(struct loaded *loaded)
     free(loaded->image_fault);
     free(loaded->services_fault);
     config_free(loaded->config);
+    explicit_bzero(&loaded->cookies, sizeof(loaded->cookies));
     free(loaded);
 }

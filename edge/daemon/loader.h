@@ -7,6 +7,7 @@
  *   zone       fails alone: its last good content, or, never loaded, a place that answers SERVFAIL
  *   map        keeps the last good one
  *   services   keep the last good ones, together with the map they were checked against
+ *   cookies    keep the secrets they had; at the start there is none to keep, and no server
  *
  * "Last good" is what `previous` holds; without it (at the start) the copy in state_dir. One
  * thread.
@@ -23,6 +24,7 @@
 #include "edge/daemon/report.h"
 #include "edge/service/services.h"
 #include "edge/zone/zone_set.h"
+#include "maps/cookie_core.h"
 #include "maps/image.h"
 
 struct zone;
@@ -49,7 +51,8 @@ struct loaded {
     char *image_fault; /* an older map is served, and why */
     struct services *services;
     char *services_fault; /* older services are served, and why */
-    bool from_state_dir;  /* map or services are the copies kept there */
+    struct cookie_secrets cookies;
+    bool from_state_dir; /* map or services are the copies kept there */
 };
 
 enum loader_mode {

@@ -32,6 +32,7 @@ static struct snapshot *publisher_snapshot(struct publisher *publisher, const st
                                            struct state_set *set)
 {
     struct snapshot_info info = {0};
+    struct snapshot *snapshot;
 
     _Static_assert(sizeof(info.identity) == CONFIG_NAME_SIZE, "identity fits");
     _Static_assert(sizeof(info.version) == CONFIG_NAME_SIZE, "version fits");
@@ -40,7 +41,10 @@ static struct snapshot *publisher_snapshot(struct publisher *publisher, const st
     publisher_digest(loaded, info.config_digest);
     info.sequence = publisher->sequence + 1;
     info.published_wall_s = clock_wall_s();
-    return snapshot_new(loaded->zone_set, loaded->services, loaded->image, set, &info);
+    info.cookies = loaded->cookies;
+    snapshot = snapshot_new(loaded->zone_set, loaded->services, loaded->image, set, &info);
+    explicit_bzero(&info.cookies, sizeof(info.cookies));
+    return snapshot;
 }
 
 /* Takes `set` and, if it differs from what is held, `loaded` over; both are freed on failure, and

@@ -49,7 +49,7 @@ void counters_add_answer(struct counters *counters, const struct answer_outcome 
         return;
     }
     counter_add(&counters->plain[COUNTER_RESPONSE_BYTES], response_len);
-    counter_add(&counters->rcodes[outcome->rcode & 15u], 1);
+    counter_add(&counters->rcodes[outcome->rcode % COUNTERS_RCODES], 1);
     counter_add(&counters->qtypes[counter_qtype_of(outcome->qtype)], 1);
     if (outcome->truncated) {
         counter_add(&counters->plain[COUNTER_TRUNCATED], 1);
@@ -59,6 +59,10 @@ void counters_add_answer(struct counters *counters, const struct answer_outcome 
     }
     if (outcome->ecs) {
         counter_add(&counters->plain[COUNTER_ECS], 1);
+    }
+    if (outcome->cookie != COOKIE_NONE) {
+        counter_add(&counters->plain[COUNTER_COOKIE_CLIENT + outcome->cookie - COOKIE_CLIENT_ONLY],
+                    1);
     }
 }
 
@@ -107,6 +111,9 @@ const char *counter_plain_name(enum counter_plain plain)
         [COUNTER_TRUNCATED] = "truncated",
         [COUNTER_EDNS] = "edns",
         [COUNTER_ECS] = "ecs",
+        [COUNTER_COOKIE_CLIENT] = "cookie_client_only",
+        [COUNTER_COOKIE_BAD] = "cookie_bad",
+        [COUNTER_COOKIE_VALID] = "cookie_valid",
         [COUNTER_UDP_BATCHES] = "udp_batches",
         [COUNTER_UDP_SEND_ERRORS] = "udp_send_errors",
         [COUNTER_TCP_OPENED] = "tcp_opened",
@@ -125,10 +132,11 @@ const char *counter_rcode_name(unsigned rcode)
 {
     /* RFC 6895 section 2.3 */
     static const char *const names[COUNTERS_RCODES] = {
-        "NOERROR",      "FORMERR",      "SERVFAIL",     "NXDOMAIN",     "NOTIMP",  "REFUSED",
-        "YXDOMAIN",     "YXRRSET",      "NXRRSET",      "NOTAUTH",      "NOTZONE", "DSOTYPENI",
-        "UNASSIGNED12", "UNASSIGNED13", "UNASSIGNED14", "UNASSIGNED15",
+        [0] = "NOERROR",  [1] = "FORMERR",    [2] = "SERVFAIL", [3] = "NXDOMAIN",   [4] = "NOTIMP",
+        [5] = "REFUSED",  [6] = "YXDOMAIN",   [7] = "YXRRSET",  [8] = "NXRRSET",    [9] = "NOTAUTH",
+        [10] = "NOTZONE", [11] = "DSOTYPENI", [16] = "BADVERS", [23] = "BADCOOKIE",
     };
+    const char *name = names[rcode % COUNTERS_RCODES];
 
-    return names[rcode & 15u];
+    return name ? name : "UNASSIGNED";
 }

@@ -16,7 +16,7 @@
 
 #define COUNTERS_TRANSPORTS 2 /* by enum answer_transport */
 #define COUNTERS_FAMILIES 2   /* 0 IPv4, 1 IPv6: of the transport address */
-#define COUNTERS_RCODES 16
+#define COUNTERS_RCODES 32    /* up to BADCOOKIE, and a power of two */
 
 /* Query types that are counted by name; the others share the last place. */
 enum counter_qtype {
@@ -46,6 +46,9 @@ enum counter_plain {
     COUNTER_TRUNCATED,
     COUNTER_EDNS,
     COUNTER_ECS,
+    COUNTER_COOKIE_CLIENT, /* queries with a client cookie alone */
+    COUNTER_COOKIE_BAD,
+    COUNTER_COOKIE_VALID,
     COUNTER_UDP_BATCHES,     /* recvmmsg calls that brought something */
     COUNTER_UDP_SEND_ERRORS, /* responses the kernel did not take */
     COUNTER_TCP_OPENED,

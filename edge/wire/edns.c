@@ -7,6 +7,7 @@
 
 #define EDNS_OPTION_NSID 3
 #define EDNS_OPTION_ECS 8
+#define EDNS_OPTION_COOKIE 10
 #define EDNS_DNSSEC_OK 0x8000u
 
 /* RFC 7871 section 7.1.1: whatever breaks the form is FORMERR, so that a broken sender is seen and
@@ -49,6 +50,13 @@ static void edns_parse_option(struct edns *edns, uint16_t code, const uint8_t *d
         }
         edns->has_ecs = !edns->malformed;
         break;
+    case EDNS_OPTION_COOKIE: /* RFC 7873 section 5.2: the first counts, others are ignored */
+        if (!edns->has_cookie) {
+            edns->has_cookie = true;
+            edns->cookie = data;
+            edns->cookie_len = (uint16_t)len;
+        }
+        break;
     default: /* RFC 6891 section 6.1.2: unknown options are ignored */
         break;
     }
@@ -80,39 +88,42 @@ void edns_parse(struct edns *ret_edns, uint16_t class, uint32_t ttl, const uint8
     }
 }
 
-size_t edns_response_len(const struct edns *edns, size_t nsid_len)
+size_t edns_response_len(const struct edns *edns, size_t nsid_len, bool cookie)
 {
     if (!edns->present) {
         return 0;
     }
     return EDNS_OPT_LEN + (edns->nsid && nsid_len ? 4 + nsid_len : 0) +
-           (edns->has_ecs ? 8u + edns->ecs.address_len : 0);
+           (edns->has_ecs ? 8u + edns->ecs.address_len : 0) + (cookie ? 4 + EDNS_COOKIE_LEN : 0);
 }
 
-void edns_write(uint8_t *bytes, const struct edns *edns, uint8_t extended_rcode, uint8_t ecs_scope,
-                const char *nsid, size_t nsid_len)
+void edns_write(uint8_t *bytes, size_t len, const struct edns *edns, const struct edns_reply *reply)
 {
-    size_t len = edns_response_len(edns, nsid_len);
-
     bytes[0] = 0;
     wire_put_u16(bytes + 1, WIRE_TYPE_OPT);
     wire_put_u16(bytes + 3, EDNS_UDP_MAX);
     wire_put_u32(bytes + 5,
-                 (uint32_t)extended_rcode << 24 | (edns->dnssec_ok ? EDNS_DNSSEC_OK : 0));
+                 (uint32_t)reply->extended_rcode << 24 | (edns->dnssec_ok ? EDNS_DNSSEC_OK : 0));
     wire_put_u16(bytes + 9, (uint16_t)(len - EDNS_OPT_LEN));
     bytes += EDNS_OPT_LEN;
-    if (edns->nsid && nsid_len) {
+    if (reply->cookie) {
+        wire_put_u16(bytes, EDNS_OPTION_COOKIE);
+        wire_put_u16(bytes + 2, EDNS_COOKIE_LEN);
+        memcpy(bytes + 4, reply->cookie, EDNS_COOKIE_LEN);
+        bytes += 4 + EDNS_COOKIE_LEN;
+    }
+    if (edns->nsid && reply->nsid_len) {
         wire_put_u16(bytes, EDNS_OPTION_NSID);
-        wire_put_u16(bytes + 2, (uint16_t)nsid_len);
-        memcpy(bytes + 4, nsid, nsid_len);
-        bytes += 4 + nsid_len;
+        wire_put_u16(bytes + 2, (uint16_t)reply->nsid_len);
+        memcpy(bytes + 4, reply->nsid, reply->nsid_len);
+        bytes += 4 + reply->nsid_len;
     }
     if (edns->has_ecs) { /* RFC 7871 section 7.2.1: FAMILY, SOURCE and ADDRESS as they came */
         wire_put_u16(bytes, EDNS_OPTION_ECS);
         wire_put_u16(bytes + 2, (uint16_t)(4 + edns->ecs.address_len));
         wire_put_u16(bytes + 4, edns->ecs.family);
         bytes[6] = edns->ecs.source;
-        bytes[7] = ecs_scope;
+        bytes[7] = reply->ecs_scope;
         memcpy(bytes + 8, edns->ecs.address, edns->ecs.address_len);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * EDNS(0), RFC 6891: the OPT record of a query into values, and ours into bytes. Options known
- * here: client subnet (RFC 7871) and NSID (RFC 5001); all others are ignored and never echoed.
+ * here: client subnet (RFC 7871), NSID (RFC 5001) and cookies (RFC 7873); all others are ignored
+ * and never echoed.
  */
 #ifndef EDGE_EDNS_H
 #define EDGE_EDNS_H
@@ -13,6 +14,7 @@
 #define EDNS_UDP_MAX 1232 /* our UDP size, and the most we send over UDP */
 #define EDNS_OPT_LEN 11   /* without options */
 #define EDNS_ECS_ADDRESS_MAX 16
+#define EDNS_COOKIE_LEN 24 /* of a cookie we send: the client's and ours */
 
 enum ecs_family {
     ECS_FAMILY_NONE = 0, /* only with SOURCE 0: "do not use my address" */
@@ -32,10 +34,22 @@ struct edns {
     bool has_ecs;
     bool malformed; /* an option is not what its RFC says: FORMERR */
     bool dnssec_ok;
-    bool nsid; /* asked for */
+    bool nsid;       /* asked for */
+    bool has_cookie; /* `cookie` and `cookie_len` are set */
     uint8_t version;
     uint16_t udp_size;
+    uint16_t cookie_len;   /* as sent, whatever it was */
+    const uint8_t *cookie; /* of the first COOKIE option, in the query's bytes */
     struct ecs ecs;
+};
+
+/* What our OPT record says besides what the query's makes it say. */
+struct edns_reply {
+    uint8_t extended_rcode; /* the upper eight bits of the response code */
+    uint8_t ecs_scope;
+    const char *nsid;
+    size_t nsid_len;
+    const uint8_t *cookie; /* EDNS_COOKIE_LEN bytes, or NULL */
 };
 
 /* Reads the options of an OPT record: `ttl` and `class` are its TTL and CLASS fields. */
@@ -43,10 +57,10 @@ void edns_parse(struct edns *ret_edns, uint16_t class, uint32_t ttl, const uint8
                 size_t len);
 
 /* How long our OPT record for this query is; 0 without EDNS. */
-size_t edns_response_len(const struct edns *edns, size_t nsid_len);
+size_t edns_response_len(const struct edns *edns, size_t nsid_len, bool cookie);
 
-/* Writes exactly that many bytes. `extended_rcode` is the upper eight bits of the response code. */
-void edns_write(uint8_t *bytes, const struct edns *edns, uint8_t extended_rcode, uint8_t ecs_scope,
-                const char *nsid, size_t nsid_len);
+/* Writes our OPT record, `len` bytes as edns_response_len() says. */
+void edns_write(uint8_t *bytes, size_t len, const struct edns *edns,
+                const struct edns_reply *reply);
 
 #endif

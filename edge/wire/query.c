@@ -100,6 +100,7 @@ enum query_verdict query_parse(struct query *ret_query, const uint8_t *bytes, si
 {
     struct query *query = ret_query;
     struct wire_reader reader;
+    unsigned question_n;
 
     if (len < WIRE_HEADER_LEN) {
         return QUERY_DROP;
@@ -114,6 +115,7 @@ enum query_verdict query_parse(struct query *ret_query, const uint8_t *bytes, si
     query->edns.has_ecs = false;
     query->edns.malformed = false;
     query->edns.nsid = false;
+    query->edns.has_cookie = false;
     if (query->flags & WIRE_FLAG_QR) {
         return QUERY_DROP;
     }
@@ -121,10 +123,11 @@ enum query_verdict query_parse(struct query *ret_query, const uint8_t *bytes, si
                                               (RFC 8906 section 3.1.4) */
         return QUERY_NOTIMP;
     }
-    if (wire_get_u16(bytes + 4) != 1) { /* RFC 9619 section 4 */
+    question_n = wire_get_u16(bytes + 4);
+    if (question_n > 1) { /* RFC 9619 section 4 */
         return QUERY_FORMERR;
     }
-    if (!query_read_question(query, &reader) ||
+    if ((question_n == 1 && !query_read_question(query, &reader)) ||
         !query_read_records(query, &reader, wire_get_u16(bytes + 6), wire_get_u16(bytes + 8),
                             wire_get_u16(bytes + 10))) {
         return QUERY_FORMERR;
@@ -132,5 +135,8 @@ enum query_verdict query_parse(struct query *ret_query, const uint8_t *bytes, si
     if (query->edns.present && query->edns.version != 0) { /* RFC 6891 section 6.1.3 */
         return QUERY_BADVERS;
     }
-    return query->edns.malformed ? QUERY_FORMERR : QUERY_OK;
+    if (query->edns.malformed) {
+        return QUERY_FORMERR;
+    }
+    return question_n ? QUERY_OK : QUERY_NO_QUESTION;
 }

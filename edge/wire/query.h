@@ -19,6 +19,7 @@ enum query_verdict {
     QUERY_FORMERR,
     QUERY_NOTIMP,
     QUERY_BADVERS,
+    QUERY_NO_QUESTION, /* well-formed; somebody may want a cookie (RFC 7873 section 5.4) */
 };
 
 struct query {

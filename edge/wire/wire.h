@@ -32,7 +32,8 @@ enum wire_rcode {
     WIRE_RCODE_NOTIMP = 4,
     WIRE_RCODE_REFUSED = 5,
     WIRE_RCODE_YXDOMAIN = 6,
-    WIRE_RCODE_BADVERS = 16,
+    WIRE_RCODE_BADVERS = 16,   /* from here on only with EDNS: upper bits in OPT */
+    WIRE_RCODE_BADCOOKIE = 23, /* RFC 7873 section 8 */
 };
 
 /* Record types that this server treats specially; all others are data (RFC 3597). */

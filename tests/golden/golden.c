@@ -108,12 +108,28 @@ static bool check_ecs(const struct table_row *row, const struct message *message
     return true;
 }
 
+/* RFC 7873 section 5.2.3: the client's cookie comes back, with one of ours. */
+static bool check_cookie(const struct table_row *row, const struct message *message)
+{
+    size_t len = 0;
+    const uint8_t *option = message_option(message, 10, &len);
+
+    if (!row->cookie || !option) {
+        return expect(!row->cookie && !option, option ? "there is a cookie" : "no cookie");
+    }
+    return expect(len == 24 && option[8] == 1, "no server cookie of version 1") &&
+           expect(!row->cookie_at || !memcmp(option, row->query + row->cookie_at, 8),
+                  "another client cookie");
+}
+
 static bool check_rcode(const struct table_row *row, const struct message *message)
 {
     unsigned rcode = message->flags & 15u;
 
     if (message->has_opt && message->opt_ttl >> 24) {
-        return expect((message->opt_ttl >> 24) * 16 + rcode == 16 && !strcmp(row->rcode, "BADVERS"),
+        rcode += (message->opt_ttl >> 24) * 16;
+        return expect((rcode == 16 && !strcmp(row->rcode, "BADVERS")) ||
+                          (rcode == 23 && !strcmp(row->rcode, "BADCOOKIE")),
                       "extended rcode");
     }
     if (!rcodes[rcode] || strcmp(rcodes[rcode], row->rcode) != 0) {
@@ -151,6 +167,7 @@ static bool check_response(const struct table_row *row, const uint8_t *bytes, si
     good &= expect(message.has_opt == row->edns, row->edns ? "no OPT" : "unasked OPT");
     good &= expect(!message.has_opt || message.opt_size == EDNS_UDP_MAX, "our EDNS size");
     good &= check_ecs(row, &message);
+    good &= check_cookie(row, &message);
     for (unsigned s = 0; !row->any_records && s < TABLE_SECTIONS; s++) {
         good &= check_section(&row->sections[s], &message.sections[s]);
     }

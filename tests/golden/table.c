@@ -220,6 +220,11 @@ static void table_query_word(struct table_row *row, struct table_query *query, c
             table_ecs(row, query, value);
         } else if (!strcmp(word, "ecshex") && value) { /* for options that are wrong */
             table_ecs_option(row, query, raw, table_hex(value, raw, sizeof(raw)));
+        } else if (!strcmp(word, "cookie") && value) {
+            if (!row->cookie_at) {
+                row->cookie_at = query->options_len + 4; /* as with ecs_at */
+            }
+            table_option(query, 10, raw, table_hex(value, raw, sizeof(raw)));
         } else if (!strcmp(word, "option") && value) {
             table_option(query, 65001, raw, table_hex(value, raw, sizeof(raw)));
         } else {
@@ -258,6 +263,7 @@ static void table_build(struct table_row *row, const struct table_query *query, 
         wire_put_u16(at + 9, (uint16_t)query->options_len);
         at += 11;
         row->ecs_at += (size_t)(at - row->query);
+        row->cookie_at += row->cookie_at ? (size_t)(at - row->query) : 0;
         memcpy(at, query->options, query->options_len);
         at += query->options_len;
     }
@@ -277,6 +283,8 @@ static void table_parse_query(struct table_row *row, char *line)
     if (!strncmp(name, "raw=", 4)) {
         row->query_len = table_hex(name + 4, row->query, sizeof(row->query));
         row->udp_limit = 512;
+        word = strtok_r(NULL, " ", &save);
+        row->edns = word && !strcmp(word, "edns");
         return;
     }
     type = strtok_r(NULL, " ", &save);
@@ -312,6 +320,8 @@ static void table_parse_result(struct table_row *row, char *line)
             row->flags |= WIRE_FLAG_RD;
         } else if (!strcmp(word, "cd")) {
             row->flags |= WIRE_FLAG_CD;
+        } else if (!strcmp(word, "cookie")) {
+            row->cookie = true;
         } else if (!strcmp(word, "any")) {
             row->any_records = true;
         } else if (!strncmp(word, "scope=", 6)) {

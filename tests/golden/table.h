@@ -47,7 +47,8 @@ struct table_row {
     bool tcp;
     bool edns;
     bool ecs;
-    size_t ecs_at; /* of the ECS option's data in the query */
+    size_t cookie_at; /* of the client cookie in the query; 0: none */
+    size_t ecs_at;    /* of the ECS option's data in the query */
     size_t ecs_len;
     unsigned udp_limit;
     /* expected */
@@ -56,6 +57,7 @@ struct table_row {
     char kind[16];
     uint16_t flags;   /* AA, TC, RD, CD */
     int scope;        /* -1: no ECS option */
+    bool cookie;      /* a COOKIE option, with the client's cookie and one of ours */
     bool any_records; /* the sections are not compared */
     struct table_list sections[TABLE_SECTIONS];
 };

@@ -83,6 +83,8 @@ def build(row):
                 options.append(dns.edns.GenericOption(3, b""))
             elif key == "option":
                 options.append(dns.edns.GenericOption(65001, bytes.fromhex(value)))
+            elif key == "cookie":
+                options.append(dns.edns.GenericOption(10, bytes.fromhex(value)))
             elif key == "ecshex":
                 options.append(dns.edns.GenericOption(8, bytes.fromhex(value)))
             elif key == "ecs":
@@ -154,6 +156,11 @@ def check(row, wire, reply, over_tcp):
         assert not scopes
     else:
         assert [option.scopelen for option in scopes] == [row.scope()]
+    cookies = [option.data for option in message.options if int(option.otype) == 10]
+    assert ("cookie" in row.words) == bool(cookies)
+    for cookie in cookies:
+        sent = next((word[7:23] for word in row.text.split() if word.startswith("cookie=")), None)
+        assert len(cookie) == 24 and cookie[8] == 1 and (sent is None or cookie[:8].hex() == sent)
     if "any" not in row.words and not (over_tcp and ("tc" in row.words or "big" in row.text)):
         for section in SECTIONS.values():
             got, wanted = flatten(getattr(message, section)), expected(row.records[section])

@@ -175,6 +175,7 @@ void world_open(struct world *world, const char *folder)
     static const struct snapshot_info info = {.identity = "golden1",
                                               .version = "isochrone",
                                               .config_digest = "0123456789abcdef",
+                                              .cookies = {1, 0, {"a golden secret"}},
                                               .sequence = 3,
                                               .published_wall_s = 1763790100};
     struct failure failure = {{0}};

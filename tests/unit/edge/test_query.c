@@ -40,7 +40,7 @@ Test(query, verdicts)
         {BYTES(HEAD("\0") QUESTION "\0"), QUERY_FORMERR, "a byte too many"},
         {BYTES(HEAD("\0") "\1a\0\0\1\0"), QUERY_FORMERR, "a question cut short"},
         {BYTES(HEAD("\0")), QUERY_FORMERR, "no question at all"},
-        {BYTES("\0\1\1\0\0\0\0\0\0\0\0\0"), QUERY_FORMERR, "QDCOUNT 0"},
+        {BYTES("\0\1\1\0\0\0\0\0\0\0\0\0"), QUERY_NO_QUESTION, "QDCOUNT 0"},
         {BYTES("\0\1\1\0\0\2\0\0\0\0\0\0" QUESTION QUESTION), QUERY_FORMERR, "QDCOUNT 2"},
         {BYTES("\0\1\1\0\0\1\0\1\0\0\0\0" QUESTION "\0\0\1\0\1\0\0\0\0\0\0"), QUERY_FORMERR,
          "an answer section"},
