@@ -364,33 +364,87 @@ static int config_read_seccomp(const struct config_reader *reader, const struct 
     return yaml_bool(node, &reader->config->seccomp, reader->failure);
 }
 
-static int config_read_tcp(const struct config_reader *reader, const struct yaml_node *node)
+static int config_read_tcp_numbers(const struct config_reader *reader, const struct yaml_node *node,
+                                   struct config_tcp *tcp)
 {
-    static const char *const known[] = {"connections", "connections_per_client", "idle", NULL};
-    const struct yaml_node *connections = yaml_get(node, "connections");
-    const struct yaml_node *per_client = yaml_get(node, "connections_per_client");
-    const struct yaml_node *idle = yaml_get(node, "idle");
-    struct config_tcp *tcp = &reader->config->tcp;
-    uint64_t value;
-    int code = yaml_check_keys(node, known, reader->failure);
+    uint64_t connections = tcp->connections;
+    uint64_t per_client = tcp->connections_per_client;
+    uint64_t backlog = tcp->backlog;
+    const struct {
+        const char *key;
+        uint64_t min;
+        uint64_t max;
+        uint64_t *value;
+    } numbers[] = {
+        {"connections", 1, 1000000, &connections},
+        {"connections_per_client", 1, 65535, &per_client},
+        {"queries", 1, UINT32_MAX, &tcp->queries},
+        {"memory", 1 << 20, UINT64_C(1) << 40, &tcp->memory},
+        {"backlog", 1, 65535, &backlog},
+    };
+    int code = 0;
 
-    if (code == 0 && connections) {
-        code = yaml_u64(connections, 1, 1000000, &value, reader->failure);
-        if (code == 0) {
-            tcp->connections = (uint32_t)value;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && code == 0; i++) {
+        const struct yaml_node *child = yaml_get(node, numbers[i].key);
+
+        if (child && numbers[i].value == &tcp->queries && yaml_is_off(child)) {
+            tcp->queries = 0;
+        } else if (child) {
+            code =
+                yaml_u64(child, numbers[i].min, numbers[i].max, numbers[i].value, reader->failure);
         }
     }
-    if (code == 0 && per_client) {
-        code = yaml_u64(per_client, 1, 65535, &value, reader->failure);
-        if (code == 0) {
-            tcp->connections_per_client = (uint32_t)value;
+    tcp->connections = (uint32_t)connections;
+    tcp->connections_per_client = (uint32_t)per_client;
+    tcp->backlog = (uint32_t)backlog;
+    return code;
+}
+
+static int config_read_tcp_times(const struct config_reader *reader, const struct yaml_node *node,
+                                 struct config_tcp *tcp)
+{
+    const struct {
+        const char *key;
+        int64_t max_ns;
+        int64_t *value;
+    } times[] = {
+        {"idle", 3600 * CLOCK_NS_PER_S, &tcp->idle_ns},
+        {"query", 3600 * CLOCK_NS_PER_S, &tcp->query_ns},
+        {"lifetime", 30 * 86400 * CLOCK_NS_PER_S, &tcp->lifetime_ns},
+    };
+    int code = 0;
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]) && code == 0; i++) {
+        const struct yaml_node *child = yaml_get(node, times[i].key);
+
+        if (child && times[i].value == &tcp->lifetime_ns && yaml_is_off(child)) {
+            tcp->lifetime_ns = 0;
+        } else if (child) {
+            code = yaml_duration_ns(child, 100 * CLOCK_NS_PER_MS, times[i].max_ns, times[i].value,
+                                    reader->failure);
         }
-    }
-    if (code == 0 && idle) {
-        code = yaml_duration_ns(idle, 100 * CLOCK_NS_PER_MS, 3600 * CLOCK_NS_PER_S, &tcp->idle_ns,
-                                reader->failure);
     }
     return code;
+}
+
+static int config_read_tcp(const struct config_reader *reader, const struct yaml_node *node)
+{
+    static const char *const known[] = {"connections", "connections_per_client",
+                                        "idle",        "query",
+                                        "lifetime",    "queries",
+                                        "memory",      "backlog",
+                                        "fastopen",    NULL};
+    const struct yaml_node *fastopen = yaml_get(node, "fastopen");
+    struct config_tcp *tcp = &reader->config->tcp;
+    int code = yaml_check_keys(node, known, reader->failure);
+
+    if (code == 0) {
+        code = config_read_tcp_numbers(reader, node, tcp);
+    }
+    if (code == 0) {
+        code = config_read_tcp_times(reader, node, tcp);
+    }
+    return code == 0 && fastopen ? yaml_bool(fastopen, &tcp->fastopen, reader->failure) : code;
 }
 
 /* Keys whose meaning is fixed but which this version cannot do: saying so beats ignoring them. */
@@ -473,9 +527,15 @@ static void config_set_defaults(struct config *config)
     config->control = CONFIG_CONTROL_DEFAULT;
     config->seccomp = true;
     config->cookies.on = true;
-    config->tcp.connections = 2000;
-    config->tcp.connections_per_client = 100;
-    config->tcp.idle_ns = 10 * CLOCK_NS_PER_S;
+    config->tcp = (struct config_tcp){
+        .connections = 2000,
+        .connections_per_client = 100,
+        .idle_ns = 10 * CLOCK_NS_PER_S,
+        .query_ns = 5 * CLOCK_NS_PER_S,
+        .memory = 32u << 20,
+        .backlog = 4096,
+        .fastopen = true,
+    };
 }
 
 int config_load_bytes(const char *path, const uint8_t *bytes, size_t len,
@@ -539,6 +599,15 @@ static bool config_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static bool config_same_tcp(const struct config_tcp *a, const struct config_tcp *b)
+{
+    return a->connections == b->connections &&
+           a->connections_per_client == b->connections_per_client && a->idle_ns == b->idle_ns &&
+           a->query_ns == b->query_ns && a->lifetime_ns == b->lifetime_ns &&
+           a->queries == b->queries && a->memory == b->memory && a->backlog == b->backlog &&
+           a->fastopen == b->fastopen;
+}
+
 const char *config_needs_restart(const struct config *running, const struct config *wanted)
 {
     bool same_listen = running->listen_n == wanted->listen_n;
@@ -571,8 +640,5 @@ const char *config_needs_restart(const struct config *running, const struct conf
     if (running->seccomp != wanted->seccomp) {
         return "seccomp";
     }
-    if (memcmp(&running->tcp, &wanted->tcp, sizeof(running->tcp)) != 0) {
-        return "tcp";
-    }
-    return NULL;
+    return config_same_tcp(&running->tcp, &wanted->tcp) ? NULL : "tcp";
 }

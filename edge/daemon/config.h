@@ -30,7 +30,13 @@ struct config_zone {
 struct config_tcp {
     uint32_t connections;            /* all workers together */
     uint32_t connections_per_client; /* an IPv4 address or an IPv6 /56 */
-    int64_t idle_ns;                 /* without a complete query or progress in sending */
+    int64_t idle_ns;                 /* without a query, or progress in sending */
+    int64_t query_ns;                /* from the first byte of a query to its last */
+    int64_t lifetime_ns;             /* of a connection; 0: none */
+    uint64_t queries;                /* of a connection; 0: none */
+    uint64_t memory;                 /* bytes of half queries and unsent answers, all workers */
+    uint32_t backlog;                /* connections the kernel may hold for each listener */
+    bool fastopen;                   /* RFC 7413 */
 };
 
 struct config_cookies {

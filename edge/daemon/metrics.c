@@ -97,11 +97,15 @@ static const char *metrics_plain_help(enum counter_plain plain)
         [COUNTER_UDP_SEND_ERRORS] = "UDP responses the kernel did not take.",
         [COUNTER_TCP_OPENED] = "TCP connections accepted.",
         [COUNTER_TCP_CLOSED] = "TCP connections closed, for whatever reason.",
+        [COUNTER_TCP_PEER] = "TCP connections closed by the client.",
         [COUNTER_TCP_IDLE] = "TCP connections closed after the idle time.",
-        [COUNTER_TCP_EVICTED] = "TCP connections closed to make room for new ones.",
-        [COUNTER_TCP_LIMITED] = "TCP connections refused: their client had too many.",
+        [COUNTER_TCP_SLOW] = "TCP connections reset: the client wrote or read too slowly.",
+        [COUNTER_TCP_SPENT] = "TCP connections closed after their lifetime or last query.",
+        [COUNTER_TCP_EVICTED] = "TCP connections reset to make room for new ones.",
+        [COUNTER_TCP_MEMORY] = "TCP connections reset because too much was to be kept for them.",
         [COUNTER_TCP_BAD] = "TCP connections closed because what came in was no DNS query.",
         [COUNTER_TCP_ERRORS] = "TCP connections that failed.",
+        [COUNTER_TCP_LIMITED] = "TCP connections refused: their client had too many.",
     };
 
     return helps[plain];

@@ -86,7 +86,11 @@ static int server_open_workers(struct server *server, struct failure *failure)
     struct worker_setup setup = {
         .listen = config->listen,
         .listen_n = config->listen_n,
-        .tcp_idle_ns = config->tcp.idle_ns,
+        .tcp = {.idle_ns = config->tcp.idle_ns,
+                .query_ns = config->tcp.query_ns,
+                .lifetime_ns = config->tcp.lifetime_ns,
+                .query_max = config->tcp.queries},
+        .tcp_socket = {.backlog = (int)config->tcp.backlog, .fastopen = config->tcp.fastopen},
         .published = &server->publisher->published,
     };
     cpu_set_t cpus;
@@ -109,7 +113,8 @@ static int server_open_workers(struct server *server, struct failure *failure)
     server->tcp_clients->limit = config->tcp.connections_per_client;
     (void)!getrandom(&server->tcp_clients->seed, sizeof(server->tcp_clients->seed), 0);
     setup.tcp_clients = server->tcp_clients;
-    setup.tcp_connection_max = (config->tcp.connections + worker_n - 1) / worker_n;
+    setup.tcp.connection_max = (config->tcp.connections + worker_n - 1) / worker_n;
+    setup.tcp.memory_max = config->tcp.memory / worker_n;
     for (size_t i = 0; i < config->listen_n; i++) {
         int code = socket_probe(&config->listen[i], failure);
 

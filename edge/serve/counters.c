@@ -118,11 +118,15 @@ const char *counter_plain_name(enum counter_plain plain)
         [COUNTER_UDP_SEND_ERRORS] = "udp_send_errors",
         [COUNTER_TCP_OPENED] = "tcp_opened",
         [COUNTER_TCP_CLOSED] = "tcp_closed",
+        [COUNTER_TCP_PEER] = "tcp_closed_by_peer",
         [COUNTER_TCP_IDLE] = "tcp_closed_idle",
+        [COUNTER_TCP_SLOW] = "tcp_closed_slow",
+        [COUNTER_TCP_SPENT] = "tcp_closed_spent",
         [COUNTER_TCP_EVICTED] = "tcp_evicted",
-        [COUNTER_TCP_LIMITED] = "tcp_limited",
+        [COUNTER_TCP_MEMORY] = "tcp_closed_memory",
         [COUNTER_TCP_BAD] = "tcp_bad",
         [COUNTER_TCP_ERRORS] = "tcp_errors",
+        [COUNTER_TCP_LIMITED] = "tcp_limited",
     };
 
     return names[plain];

@@ -52,12 +52,16 @@ enum counter_plain {
     COUNTER_UDP_BATCHES,     /* recvmmsg calls that brought something */
     COUNTER_UDP_SEND_ERRORS, /* responses the kernel did not take */
     COUNTER_TCP_OPENED,
-    COUNTER_TCP_CLOSED,
-    COUNTER_TCP_IDLE,    /* closed because nothing came or nothing could be sent */
-    COUNTER_TCP_EVICTED, /* closed, least recently active, to make room */
-    COUNTER_TCP_LIMITED, /* refused: the client has too many */
-    COUNTER_TCP_BAD,     /* closed because of what came in */
+    COUNTER_TCP_CLOSED,  /* by either side; each for one of the reasons below, or at the stop */
+    COUNTER_TCP_PEER,    /* the client closed */
+    COUNTER_TCP_IDLE,    /* nothing came */
+    COUNTER_TCP_SLOW,    /* a query took too long to come, or the answers to go */
+    COUNTER_TCP_SPENT,   /* its lifetime or its number of queries was used up */
+    COUNTER_TCP_EVICTED, /* to make room */
+    COUNTER_TCP_MEMORY,  /* too much would have been kept of half queries and unsent answers */
+    COUNTER_TCP_BAD,     /* because of what came in */
     COUNTER_TCP_ERRORS,  /* reset or failed */
+    COUNTER_TCP_LIMITED, /* refused, never opened: the client has too many */
     COUNTER_PLAIN_N,
 };
 

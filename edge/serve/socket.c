@@ -11,8 +11,11 @@
 #include "base/fd.h"
 
 #define SOCKET_BUFFER_BYTES (4 << 20) /* about 5,000 queries: 20 ms at 250,000 a second */
-#define SOCKET_BACKLOG 4096
-#define SOCKET_FASTOPEN_QUEUE 256 /* RFC 7413; only where the system allows servers to */
+#define SOCKET_FASTOPEN_QUEUE 256
+/* Bytes of answers the kernel keeps for one connection, and of queries; fixed, since left alone it
+ * would let either grow to megabytes for a client that does not read, or writes what is not
+ * answered yet. The kernel doubles them for its own overhead. */
+#define SOCKET_TCP_BUFFER_BYTES (128 << 10)
 
 struct socket_option {
     int level;
@@ -135,14 +138,18 @@ int socket_open_udp(const struct endpoint *endpoint, int *ret_fd, struct failure
     return 0;
 }
 
-int socket_open_tcp(const struct endpoint *endpoint, int *ret_fd, struct failure *failure)
+int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
+                    int *ret_fd, struct failure *failure)
 {
-    static const struct socket_option options[] = {
+    /* what concerns connections is inherited by them */
+    const struct socket_option values[] = {
         {SOL_SOCKET, SO_REUSEADDR, 1, true},
         {SOL_SOCKET, SO_REUSEPORT, 1, true},
-        /* responses to pipelined queries are gathered by us, see tcp.c; inherited by connections */
+        {SOL_SOCKET, SO_SNDBUF, SOCKET_TCP_BUFFER_BYTES, false},
+        {SOL_SOCKET, SO_RCVBUF, SOCKET_TCP_BUFFER_BYTES, false},
+        /* responses to pipelined queries are gathered by us, see tcp.c */
         {IPPROTO_TCP, TCP_NODELAY, 1, false},
-        {IPPROTO_TCP, TCP_FASTOPEN, SOCKET_FASTOPEN_QUEUE, false},
+        {IPPROTO_TCP, TCP_FASTOPEN, options->fastopen ? SOCKET_FASTOPEN_QUEUE : 0, false},
     };
     static const struct socket_option only6 = {IPPROTO_IPV6, IPV6_V6ONLY, 1, true};
     int fd = socket(socket_family(endpoint), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -151,14 +158,14 @@ int socket_open_tcp(const struct endpoint *endpoint, int *ret_fd, struct failure
     if (fd < 0) {
         return socket_fail(endpoint, fd, -errno, "cannot open a TCP socket", failure);
     }
-    code = socket_set(fd, options, sizeof(options) / sizeof(options[0]));
+    code = socket_set(fd, values, sizeof(values) / sizeof(values[0]));
     if (code == 0 && endpoint->address.family == ADDRESS_IPV6) {
         code = socket_set(fd, &only6, 1);
     }
     if (code == 0) {
         code = socket_bind(fd, endpoint);
     }
-    if (code == 0 && listen(fd, SOCKET_BACKLOG) < 0) {
+    if (code == 0 && listen(fd, options->backlog) < 0) {
         code = -errno;
     }
     if (code < 0) {

@@ -13,13 +13,19 @@
 #include "base/address.h"
 #include "base/failure.h"
 
+struct socket_tcp_options {
+    int backlog;   /* the kernel takes net.core.somaxconn if that is less */
+    bool fastopen; /* RFC 7413; only where net.ipv4.tcp_fastopen allows servers to */
+};
+
 /* Nobody else has this endpoint: SO_REUSEPORT alone would let a second server of the same user take
  * half of the queries without a word. 0, or -EADDRINUSE and the like. */
 int socket_probe(const struct endpoint *endpoint, struct failure *failure);
 
 /* 0 and *ret_fd, owned by the caller; or -errno with "ADDRESS: reason". */
 int socket_open_udp(const struct endpoint *endpoint, int *ret_fd, struct failure *failure);
-int socket_open_tcp(const struct endpoint *endpoint, int *ret_fd, struct failure *failure);
+int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
+                    int *ret_fd, struct failure *failure);
 
 /* 0.0.0.0 or :: : then replies must name the address the query came to. */
 bool socket_is_wildcard(const struct endpoint *endpoint);

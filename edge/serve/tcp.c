@@ -2,136 +2,117 @@
 #include "edge/serve/tcp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "edge/serve/tcp_stream.h"
+#include "edge/serve/tcp_table.h"
 
-/* RFC 1035 section 4.2.2: two bytes of length, then the message */
-#define TCP_FRAME_MAX ((size_t)2 + 65535)
-#define TCP_IN_SIZE (2 * TCP_FRAME_MAX)
-#define TCP_OUT_SIZE (2 * TCP_FRAME_MAX)
 #define TCP_ACCEPTS_PER_EVENT 32
-
-/* Bytes kept for later: [start, len) of an allocation. */
-struct tcp_rest {
-    uint8_t *bytes;
-    size_t start;
-    size_t len;
-};
-
-struct tcp_connection {
-    struct serve_source source; /* first: epoll hands it back */
-    TAILQ_ENTRY(tcp_connection) link;
-    struct address client;
-    uint32_t place;          /* in the table of clients */
-    bool closing;            /* nothing more is read; closed once `pending` is sent */
-    int64_t active_ns;       /* last complete query or sent byte */
-    struct tcp_rest held;    /* read, not yet answered */
-    struct tcp_rest pending; /* answered, not yet sent */
-};
-
-TAILQ_HEAD(tcp_list, tcp_connection);
+/* for the client to close after us: a round trip and a turn of its loop, no more */
+#define TCP_ENDING_NS (2 * CLOCK_NS_PER_S)
 
 struct tcp {
     int epoll_fd;
-    uint32_t connection_max;
-    uint32_t connection_n;
-    int64_t idle_ns;
+    int spare_fd; /* given up to take and refuse a connection when there are no descriptors left */
+    struct tcp_limits limits;
     struct tcp_clients *clients;
-    struct tcp_list active; /* least recently active first */
-    struct tcp_list closed; /* events for them may still be on their way in this round */
-    uint8_t in[TCP_IN_SIZE];
-    uint8_t out[TCP_OUT_SIZE];
+    struct tcp_table table;
+    struct tcp_buffers buffers;
 };
 
-struct tcp *tcp_new(int epoll_fd, uint32_t connection_max, int64_t idle_ns,
-                    struct tcp_clients *clients)
+struct tcp *tcp_new(int epoll_fd, const struct tcp_limits *limits, struct tcp_clients *clients)
 {
     struct tcp *tcp = calloc(1, sizeof(*tcp));
+    const int64_t limit_ns[TCP_PHASES] = {
+        [TCP_IDLE] = limits->idle_ns,
+        [TCP_WITHIN] = limits->query_ns,
+        [TCP_BLOCKED] = limits->idle_ns,
+        [TCP_ENDING] = TCP_ENDING_NS,
+    };
 
     if (!tcp) {
         return NULL;
     }
     tcp->epoll_fd = epoll_fd;
-    tcp->connection_max = connection_max;
-    tcp->idle_ns = idle_ns;
+    tcp->spare_fd = fcntl(epoll_fd, F_DUPFD_CLOEXEC, 0);
+    tcp->limits = *limits;
     tcp->clients = clients;
-    TAILQ_INIT(&tcp->active);
-    TAILQ_INIT(&tcp->closed);
+    tcp->buffers.kept_max =
+        limits->memory_max > TCP_STREAM_KEPT_MAX ? limits->memory_max : TCP_STREAM_KEPT_MAX;
+    tcp_table_init(&tcp->table, limit_ns);
     return tcp;
 }
 
-/* Which place of the table a client counts in: an IPv4 address, or an IPv6 /56 since that is what
- * one site gets. */
-static uint32_t tcp_client_place(const struct tcp_clients *clients, const struct address *client)
+/* --- closing --- */
+
+static void tcp_forget(struct tcp *tcp, struct tcp_connection *connection)
 {
-    uint64_t key = 0;
-
-    memcpy(&key, client->bytes, client->family == ADDRESS_IPV6 ? 7 : 4);
-    key ^= clients->seed + client->family;
-    /* finalizer of splitmix64 */
-    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    key = (key ^ (key >> 27)) * 0x94d049bb133111ebULL;
-    return (uint32_t)((key ^ (key >> 31)) & (TCP_CLIENT_PLACES - 1));
-}
-
-static void tcp_rest_drop(struct tcp_rest *rest)
-{
-    free(rest->bytes);
-    *rest = (struct tcp_rest){0};
-}
-
-static int tcp_rest_keep(struct tcp_rest *rest, const uint8_t *bytes, size_t len)
-{
-    uint8_t *copy = NULL;
-
-    if (len) {
-        copy = malloc(len);
-        if (!copy) {
-            return -ENOMEM;
-        }
-        memcpy(copy, bytes, len);
-    }
-    free(rest->bytes);
-    *rest = (struct tcp_rest){copy, 0, len};
-    return 0;
+    tcp_stream_done(&connection->stream, &tcp->buffers);
+    tcp_clients_leave(tcp->clients, connection->place);
+    tcp_table_remove(&tcp->table, connection);
 }
 
 static void tcp_close(struct tcp *tcp, struct tcp_connection *connection, struct counters *counters)
 {
-    if (connection->source.fd < 0) {
-        return;
-    }
     fd_close(&connection->source.fd); /* leaves the epoll set by itself */
-    tcp_rest_drop(&connection->held);
-    tcp_rest_drop(&connection->pending);
-    atomic_fetch_sub_explicit(&tcp->clients->places[connection->place], 1, memory_order_relaxed);
-    TAILQ_REMOVE(&tcp->active, connection, link);
-    TAILQ_INSERT_TAIL(&tcp->closed, connection, link);
-    tcp->connection_n--;
+    tcp_forget(tcp, connection);
     counter_add(&counters->plain[COUNTER_TCP_CLOSED], 1);
 }
 
-static void tcp_close_for(struct tcp *tcp, struct tcp_connection *connection,
-                          struct counters *counters, enum counter_plain reason)
+/* The kernel sends a reset instead of what is still unsent, and remembers nothing. */
+static void tcp_make_abrupt(int fd)
+{
+    static const struct linger abrupt = {.l_onoff = 1, .l_linger = 0};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &abrupt, sizeof(abrupt));
+}
+
+static void tcp_reset(struct tcp *tcp, struct tcp_connection *connection, struct counters *counters,
+                      enum counter_plain reason)
 {
     counter_add(&counters->plain[reason], 1);
+    tcp_make_abrupt(connection->source.fd);
     tcp_close(tcp, connection, counters);
 }
 
-static void tcp_touch(struct tcp *tcp, struct tcp_connection *connection, int64_t now_ns)
+/* --- the stream's reading and writing --- */
+
+struct tcp_call {
+    const struct serve_context *context;
+    const struct tcp_connection *connection;
+    size_t sent;
+};
+
+static size_t tcp_answer(void *context, const uint8_t *query, size_t query_len, uint8_t *response)
 {
-    connection->active_ns = now_ns;
-    TAILQ_REMOVE(&tcp->active, connection, link);
-    TAILQ_INSERT_TAIL(&tcp->active, connection, link);
+    const struct tcp_call *call = context;
+
+    return serve_query(call->context, query, query_len, &call->connection->client, ANSWER_TCP,
+                       response, ANSWER_RESPONSE_MAX);
 }
 
-static int tcp_watch(struct tcp *tcp, struct tcp_connection *connection, int operation,
+static ssize_t tcp_send(void *context, const uint8_t *bytes, size_t len)
+{
+    struct tcp_call *call = context;
+    ssize_t sent;
+
+    do {
+        sent = send(call->connection->source.fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        return errno == EAGAIN ? 0 : -errno;
+    }
+    call->sent += (size_t)sent;
+    return sent;
+}
+
+static int tcp_watch(const struct tcp *tcp, struct tcp_connection *connection, int operation,
                      uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = &connection->source};
@@ -139,283 +120,355 @@ static int tcp_watch(struct tcp *tcp, struct tcp_connection *connection, int ope
     return epoll_ctl(tcp->epoll_fd, operation, connection->source.fd, &event) < 0 ? -errno : 0;
 }
 
-/* Sends what it can; how much that was, or -errno when the connection is of no use any more. */
-static ssize_t tcp_send(int fd, const uint8_t *bytes, size_t len)
+/* Whether a limit of its own making ends the connection now. Counted once. */
+static void tcp_judge(const struct tcp *tcp, struct tcp_connection *connection,
+                      struct counters *counters, int64_t now_ns)
 {
-    ssize_t sent;
+    const struct tcp_limits *limits = &tcp->limits;
 
-    do {
-        sent = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0) {
-        return errno == EAGAIN ? 0 : -errno;
+    if (connection->finished) {
+        return;
     }
-    return sent;
+    if (connection->stream.bad) {
+        connection->finished = true;
+        counter_add(&counters->plain[COUNTER_TCP_BAD], 1);
+    } else if ((limits->query_max && connection->stream.query_n >= limits->query_max) ||
+               (limits->lifetime_ns && now_ns - connection->opened_ns >= limits->lifetime_ns)) {
+        connection->finished = true;
+        counter_add(&counters->plain[COUNTER_TCP_SPENT], 1);
+    }
 }
 
-/* Sends the first `len` bytes of the worker's out buffer, keeping with the connection what does not
- * go. */
-static int tcp_flush(struct tcp *tcp, struct tcp_connection *connection, size_t len)
+/* Says that no more comes from us. What the client had sent before it knew is read and dropped. */
+static void tcp_end(struct tcp *tcp, struct tcp_connection *connection, struct counters *counters,
+                    int64_t now_ns)
 {
-    ssize_t sent;
+    if (shutdown(connection->source.fd, SHUT_WR) < 0) {
+        tcp_close(tcp, connection, counters);
+    } else {
+        tcp_table_move(&tcp->table, connection, TCP_ENDING, now_ns);
+    }
+}
+
+/* After the stream has moved: which phase the connection is in now. `progress`: a query was
+ * answered or a byte was taken. */
+static void tcp_settle(struct tcp *tcp, struct tcp_connection *connection, int code, bool progress,
+                       struct counters *counters, int64_t now_ns)
+{
+    bool was_blocked = connection->phase == TCP_BLOCKED;
+    bool is_blocked = tcp_stream_is_blocked(&connection->stream);
+    enum tcp_phase phase = is_blocked                                  ? TCP_BLOCKED
+                           : tcp_stream_is_within(&connection->stream) ? TCP_WITHIN
+                                                                       : TCP_IDLE;
+
+    if (code == 0 && was_blocked != is_blocked) {
+        code = tcp_watch(tcp, connection, EPOLL_CTL_MOD, is_blocked ? EPOLLOUT : EPOLLIN);
+    }
+    if (code < 0) {
+        tcp_reset(tcp, connection, counters,
+                  code == -ENOBUFS ? COUNTER_TCP_MEMORY : COUNTER_TCP_ERRORS);
+        return;
+    }
+    tcp_judge(tcp, connection, counters, now_ns);
+    if (progress) {
+        tcp_table_touch(&tcp->table, connection);
+    }
+    if (connection->finished && !is_blocked) {
+        tcp_end(tcp, connection, counters, now_ns);
+    } else if (progress || phase != connection->phase) {
+        tcp_table_move(&tcp->table, connection, phase, now_ns);
+    }
+}
+
+/* Reads what is there and answers it. Returns how many queries that were. */
+static uint64_t tcp_read(struct tcp *tcp, struct tcp_connection *connection,
+                         const struct serve_context *context, int64_t now_ns)
+{
+    struct tcp_call call = {context, connection, 0};
+    const struct tcp_io io = {tcp_answer, tcp_send, &call,
+                              tcp->limits.query_max ? tcp->limits.query_max : UINT64_MAX};
+    uint64_t before = connection->stream.query_n;
+    uint64_t answered;
+    size_t room;
+    uint8_t *at = tcp_stream_room(&connection->stream, &tcp->buffers, &room);
+    ssize_t got = recv(connection->source.fd, at, room, MSG_DONTWAIT);
     int code;
 
-    if (len == 0) {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return 0;
     }
-    sent = tcp_send(connection->source.fd, tcp->out, len);
-    if (sent < 0) {
-        return (int)sent;
-    }
-    if ((size_t)sent == len) {
+    if (got == 0) { /* RFC 7766 section 6.2.4; all its queries are answered and sent */
+        counter_add(&context->counters->plain[COUNTER_TCP_PEER], 1);
+        tcp_close(tcp, connection, context->counters);
         return 0;
     }
-    code = tcp_rest_keep(&connection->pending, tcp->out + sent, len - (size_t)sent);
-    return code < 0 ? code : tcp_watch(tcp, connection, EPOLL_CTL_MOD, EPOLLOUT);
+    code = got < 0 ? -errno : tcp_stream_take(&connection->stream, &tcp->buffers, (size_t)got, &io);
+    answered = connection->stream.query_n - before;
+    tcp_settle(tcp, connection, code, answered > 0, context->counters, now_ns);
+    return answered;
 }
 
-static size_t tcp_frame_len(const uint8_t *bytes)
+/* Sends what is pending, then goes on with what is held. */
+static uint64_t tcp_write(struct tcp *tcp, struct tcp_connection *connection,
+                          const struct serve_context *context, int64_t now_ns)
 {
-    return (size_t)bytes[0] << 8 | bytes[1];
+    struct tcp_call call = {context, connection, 0};
+    const struct tcp_io io = {tcp_answer, tcp_send, &call,
+                              tcp->limits.query_max ? tcp->limits.query_max : UINT64_MAX};
+    uint64_t before = connection->stream.query_n;
+    uint64_t answered;
+    int code = tcp_stream_push(&connection->stream, &tcp->buffers, &io);
+
+    answered = connection->stream.query_n - before;
+    tcp_settle(tcp, connection, code, call.sent > 0, context->counters, now_ns);
+    return answered;
 }
 
-/* Answers the complete queries among `len` bytes of the in buffer, in order, and keeps the rest.
- * Stops early when the client does not take the responses. */
-static int tcp_process(struct tcp *tcp, struct tcp_connection *connection, size_t len,
-                       const struct serve_context *context, int64_t now_ns)
+/* Nothing of what still comes is of interest. */
+static void tcp_discard(struct tcp *tcp, struct tcp_connection *connection,
+                        struct counters *counters)
 {
-    size_t pos = 0;
-    size_t out_len = 0;
-    int code = 0;
+    ssize_t got =
+        recv(connection->source.fd, tcp->buffers.in, sizeof(tcp->buffers.in), MSG_DONTWAIT);
 
-    while (len - pos >= 2 && len - pos - 2 >= tcp_frame_len(tcp->in + pos)) {
-        size_t query_len = tcp_frame_len(tcp->in + pos);
-        size_t response_len;
-
-        if (TCP_OUT_SIZE - out_len < TCP_FRAME_MAX) {
-            code = tcp_flush(tcp, connection, out_len);
-            out_len = 0;
-            if (code < 0 || connection->pending.bytes) {
-                break;
-            }
-        }
-        response_len = serve_query(context, tcp->in + pos + 2, query_len, &connection->client,
-                                   ANSWER_TCP, tcp->out + out_len + 2, ANSWER_RESPONSE_MAX);
-        pos += 2 + query_len;
-        if (response_len == 0) {
-            /* no DNS query: whoever sends this does not speak the protocol, nothing after it can be
-             * trusted */
-            counter_add(&context->counters->plain[COUNTER_TCP_BAD], 1);
-            connection->closing = true;
-            pos = len;
-            break;
-        }
-        tcp->out[out_len] = (uint8_t)(response_len >> 8);
-        tcp->out[out_len + 1] = (uint8_t)response_len;
-        out_len += 2 + response_len;
-    }
-    if (pos) {
-        tcp_touch(tcp, connection, now_ns);
-    }
-    if (code == 0) {
-        code = tcp_flush(tcp, connection, out_len);
-    }
-    return code < 0 ? code : tcp_rest_keep(&connection->held, tcp->in + pos, len - pos);
-}
-
-/* Puts what is held in front of the in buffer; returns how much. */
-static size_t tcp_unhold(struct tcp *tcp, struct tcp_connection *connection)
-{
-    size_t len = connection->held.len;
-
-    if (len) {
-        memcpy(tcp->in, connection->held.bytes, len);
-        tcp_rest_drop(&connection->held);
-    }
-    return len;
-}
-
-/* After processing: an error or a finished connection is closed. */
-static void tcp_settle(struct tcp *tcp, struct tcp_connection *connection, int code,
-                       struct counters *counters)
-{
-    if (code < 0) {
-        tcp_close_for(tcp, connection, counters, COUNTER_TCP_ERRORS);
-    } else if (connection->closing && !connection->pending.bytes) {
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
         tcp_close(tcp, connection, counters);
     }
 }
 
-static void tcp_read(struct tcp *tcp, struct tcp_connection *connection,
-                     const struct serve_context *context, int64_t now_ns)
-{
-    size_t held = connection->held.len;
-    ssize_t got = recv(connection->source.fd, tcp->in + held, TCP_IN_SIZE - held, MSG_DONTWAIT);
-    int code = 0;
-
-    if (got > 0) {
-        (void)tcp_unhold(tcp, connection);
-        code = tcp_process(tcp, connection, held + (size_t)got, context, now_ns);
-    } else if (got == 0) {
-        connection->closing = true;
-    } else if (errno != EAGAIN && errno != EINTR) {
-        code = -errno;
-    }
-    tcp_settle(tcp, connection, code, context->counters);
-}
-
-static void tcp_write(struct tcp *tcp, struct tcp_connection *connection,
-                      const struct serve_context *context, int64_t now_ns)
-{
-    struct tcp_rest *pending = &connection->pending;
-    ssize_t sent = tcp_send(connection->source.fd, pending->bytes + pending->start,
-                            pending->len - pending->start);
-    int code = sent < 0 ? (int)sent : 0;
-
-    if (sent > 0) {
-        tcp_touch(tcp, connection, now_ns);
-        pending->start += (size_t)sent;
-        if (pending->start == pending->len) {
-            tcp_rest_drop(pending);
-            code = tcp_watch(tcp, connection, EPOLL_CTL_MOD, EPOLLIN);
-            if (code == 0) {
-                code = tcp_process(tcp, connection, tcp_unhold(tcp, connection), context, now_ns);
-            }
-        }
-    }
-    tcp_settle(tcp, connection, code, context->counters);
-}
-
-void tcp_event(struct tcp *tcp, struct serve_source *source, uint32_t events,
-               const struct serve_context *context, int64_t now_ns)
+uint64_t tcp_event(struct tcp *tcp, struct serve_source *source, uint32_t events,
+                   const struct serve_context *context, int64_t now_ns)
 {
     struct tcp_connection *connection = (void *)source; /* its first member */
 
     if (source->fd < 0) {
-        return; /* closed earlier in this round */
+        return 0; /* closed earlier in this round */
     }
-    if (connection->pending.bytes) {
+    switch (connection->phase) {
+    case TCP_IDLE:
+    case TCP_WITHIN:
+        return tcp_read(tcp, connection, context, now_ns);
+    case TCP_BLOCKED:
         if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
-            tcp_write(tcp, connection, context, now_ns);
+            return tcp_write(tcp, connection, context, now_ns);
         }
-    } else {
-        tcp_read(tcp, connection, context, now_ns);
+        return 0;
+    case TCP_ENDING:
+        tcp_discard(tcp, connection, context->counters);
+        return 0;
+    case TCP_PHASES:
+        break;
     }
+    return 0;
 }
 
-static void tcp_open(struct tcp *tcp, int fd, const struct address *client, uint32_t place,
-                     const struct serve_context *context, int64_t now_ns)
+/* --- opening --- */
+
+/* The descriptor is the connection's or closed; the client has been counted. */
+static int tcp_open(struct tcp *tcp, const struct tcp_passed *passed, uint32_t place)
 {
     struct tcp_connection *connection = calloc(1, sizeof(*connection));
+    int fd = passed->fd;
+    int code = -ENOMEM;
 
-    if (!connection) {
+    if (connection) {
+        connection->source = (struct serve_source){SERVE_TCP_CONNECTION, fd};
+        connection->client = passed->client;
+        connection->place = place;
+        connection->stream.query_n = passed->query_n;
+        connection->opened_ns = passed->opened_ns;
+        connection->since_ns = passed->since_ns;
+        code = tcp_watch(tcp, connection, EPOLL_CTL_ADD, EPOLLIN);
+    }
+    if (code < 0) {
+        free(connection);
         fd_close(&fd);
-        atomic_fetch_sub_explicit(&tcp->clients->places[place], 1, memory_order_relaxed);
-        return;
+        tcp_clients_leave(tcp->clients, place);
+        return code;
     }
-    connection->source = (struct serve_source){SERVE_TCP_CONNECTION, fd};
-    connection->client = *client;
-    connection->place = place;
-    connection->active_ns = now_ns;
-    TAILQ_INSERT_TAIL(&tcp->active, connection, link);
-    tcp->connection_n++;
-    counter_add(&context->counters->plain[COUNTER_TCP_OPENED], 1);
-    if (tcp_watch(tcp, connection, EPOLL_CTL_ADD, EPOLLIN) < 0) {
-        tcp_close_for(tcp, connection, context->counters, COUNTER_TCP_ERRORS);
-    }
+    tcp_table_add(&tcp->table, connection);
+    return 0;
 }
 
-static void tcp_evict(struct tcp *tcp, struct counters *counters)
+static bool tcp_evict(struct tcp *tcp, struct counters *counters)
 {
-    struct tcp_connection *oldest = TAILQ_FIRST(&tcp->active);
+    struct tcp_connection *victim = tcp_table_victim(&tcp->table);
 
-    if (oldest) {
-        tcp_close_for(tcp, oldest, counters, COUNTER_TCP_EVICTED);
+    if (victim) {
+        tcp_reset(tcp, victim, counters, COUNTER_TCP_EVICTED);
+    }
+    return victim != NULL;
+}
+
+/* A refused connection is reset: it costs the kernel no minute of TIME_WAIT, and the client a clear
+ * word. */
+static void tcp_refuse(int fd, struct counters *counters)
+{
+    counter_add(&counters->plain[COUNTER_TCP_LIMITED], 1);
+    tcp_make_abrupt(fd);
+    fd_close(&fd);
+}
+
+/* No descriptor is left and no connection of ours could give one: the waiting connection has to go,
+ * or the listener would wake us for ever. */
+static void tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *counters)
+{
+    int fd;
+
+    fd_close(&tcp->spare_fd);
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        tcp_refuse(fd, counters);
+    }
+    tcp->spare_fd = fcntl(tcp->epoll_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void tcp_admit(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer,
+                      struct counters *counters, int64_t now_ns)
+{
+    struct tcp_passed passed = {.fd = fd, .opened_ns = now_ns, .since_ns = now_ns};
+    uint32_t place;
+
+    if (address_from_sockaddr((const struct sockaddr *)peer, &passed.client, NULL) < 0) {
+        fd_close(&fd);
+        return;
+    }
+    place = tcp_clients_place(tcp->clients, &passed.client);
+    if (!tcp_clients_enter(tcp->clients, place)) {
+        tcp_refuse(fd, counters);
+        return;
+    }
+    if (tcp->table.n >= tcp->limits.connection_max) {
+        (void)tcp_evict(tcp, counters);
+    }
+    counter_add(&counters->plain[COUNTER_TCP_OPENED], 1);
+    if (tcp_open(tcp, &passed, place) < 0) {
+        counter_add(&counters->plain[COUNTER_TCP_ERRORS], 1);
+        counter_add(&counters->plain[COUNTER_TCP_CLOSED], 1);
     }
 }
 
 void tcp_accept(struct tcp *tcp, int listener, const struct serve_context *context, int64_t now_ns)
 {
+    struct counters *counters = context->counters;
+
     for (int i = 0; i < TCP_ACCEPTS_PER_EVENT; i++) {
         struct sockaddr_in6 peer;
         socklen_t peer_len = sizeof(peer);
-        struct address client;
-        uint32_t place;
         int fd =
             accept4(listener, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE) {
-                tcp_evict(tcp, context->counters); /* else the listener would wake us for ever */
-            }
+        if (fd >= 0) {
+            tcp_admit(tcp, fd, &peer, counters, now_ns);
+        } else if (errno == EAGAIN) {
             return;
-        }
-        if (address_from_sockaddr((const struct sockaddr *)&peer, &client, NULL) < 0) {
-            fd_close(&fd);
-            continue;
-        }
-        place = tcp_client_place(tcp->clients, &client);
-        if (atomic_fetch_add_explicit(&tcp->clients->places[place], 1, memory_order_relaxed) >=
-            tcp->clients->limit) {
-            atomic_fetch_sub_explicit(&tcp->clients->places[place], 1, memory_order_relaxed);
-            counter_add(&context->counters->plain[COUNTER_TCP_LIMITED], 1);
-            fd_close(&fd);
-            continue;
-        }
-        if (tcp->connection_n >= tcp->connection_max) {
-            tcp_evict(tcp, context->counters);
-        }
-        tcp_open(tcp, fd, &client, place, context, now_ns);
+        } else if ((errno == EMFILE || errno == ENFILE) && !tcp_evict(tcp, counters)) {
+            tcp_refuse_unseen(tcp, listener, counters);
+        } /* else this one was gone before we took it (ECONNABORTED and what accept(2) lists) */
     }
 }
 
-int64_t tcp_tidy(struct tcp *tcp, struct counters *counters, int64_t now_ns)
+/* --- time --- */
+
+static void tcp_expire(struct tcp *tcp, struct tcp_connection *connection,
+                       const struct serve_context *context, int64_t now_ns)
+{
+    struct counters *counters = context->counters;
+    enum tcp_phase phase = connection->phase;
+
+    /* what came in, or was read, while we did other things shall not find the door closed */
+    if (phase == TCP_BLOCKED) {
+        (void)tcp_write(tcp, connection, context, now_ns);
+    } else if (phase != TCP_ENDING) {
+        (void)tcp_read(tcp, connection, context, now_ns);
+    }
+    if (connection->source.fd < 0 || connection->phase != phase ||
+        now_ns - connection->since_ns < tcp->table.limit_ns[phase]) {
+        return;
+    }
+    if (phase == TCP_WITHIN || phase == TCP_BLOCKED) {
+        tcp_reset(tcp, connection, counters, COUNTER_TCP_SLOW);
+        return;
+    }
+    if (phase == TCP_IDLE) {
+        counter_add(&counters->plain[COUNTER_TCP_IDLE], 1);
+    }
+    tcp_close(tcp, connection, counters);
+}
+
+int64_t tcp_tidy(struct tcp *tcp, const struct serve_context *context, int64_t now_ns)
 {
     struct tcp_connection *connection;
 
-    while ((connection = TAILQ_FIRST(&tcp->active)) &&
-           now_ns - connection->active_ns >= tcp->idle_ns) {
-        tcp_close_for(tcp, connection, counters, COUNTER_TCP_IDLE);
+    while ((connection = tcp_table_expired(&tcp->table, now_ns))) {
+        tcp_expire(tcp, connection, context, now_ns);
     }
-    while ((connection = TAILQ_FIRST(&tcp->closed))) {
-        TAILQ_REMOVE(&tcp->closed, connection, link);
-        free(connection);
-    }
-    connection = TAILQ_FIRST(&tcp->active);
-    return connection ? connection->active_ns + tcp->idle_ns - now_ns : -1;
+    tcp_table_sweep(&tcp->table);
+    return tcp_table_wait(&tcp->table, now_ns);
 }
 
 uint32_t tcp_drain(struct tcp *tcp, const struct serve_context *context, int64_t now_ns)
 {
-    struct tcp_connection *connection = TAILQ_FIRST(&tcp->active);
-    uint32_t left = tcp->connection_n;
+    for (unsigned phase = TCP_IDLE; phase <= TCP_WITHIN; phase++) {
+        struct tcp_connection *connection;
 
-    /* reading moves a connection to the end of the list, so each is met once by counting */
-    for (uint32_t i = 0; i < left && connection; i++) {
-        struct tcp_connection *next = TAILQ_NEXT(connection, link);
-
-        if (!connection->closing && !connection->pending.bytes) {
-            tcp_read(tcp, connection, context, now_ns);
+        /* each leaves the list: closed, or blocked on what it was just answered */
+        while ((connection = TAILQ_FIRST(&tcp->table.phases[phase]))) {
+            (void)tcp_read(tcp, connection, context, now_ns);
+            if (connection->source.fd >= 0 && connection->phase != TCP_BLOCKED) {
+                tcp_close(tcp, connection, context->counters);
+            }
         }
-        if (connection->source.fd >= 0) {
-            connection->closing = true;
-            tcp_settle(tcp, connection, 0, context->counters);
-        }
-        connection = next;
     }
-    return tcp->connection_n;
+    return tcp->table.n;
 }
 
 void tcp_free(struct tcp *tcp, struct counters *counters)
 {
-    struct tcp_connection *connection;
-
     if (!tcp) {
         return;
     }
-    while ((connection = TAILQ_FIRST(&tcp->active))) {
-        tcp_close(tcp, connection, counters);
+    for (unsigned phase = 0; phase < TCP_PHASES; phase++) {
+        struct tcp_connection *connection;
+
+        while ((connection = TAILQ_FIRST(&tcp->table.phases[phase]))) {
+            tcp_close(tcp, connection, counters);
+        }
     }
-    (void)tcp_tidy(tcp, counters, 0);
+    tcp_table_sweep(&tcp->table);
+    fd_close(&tcp->spare_fd);
     free(tcp);
+}
+
+/* --- from one process to the next --- */
+
+bool tcp_give(struct tcp *tcp, struct tcp_passed *ret_passed)
+{
+    struct tcp_connection *connection = TAILQ_FIRST(&tcp->table.phases[TCP_IDLE]);
+
+    if (!connection) {
+        return false;
+    }
+    *ret_passed = (struct tcp_passed){.fd = connection->source.fd,
+                                      .client = connection->client,
+                                      .query_n = connection->stream.query_n,
+                                      .opened_ns = connection->opened_ns,
+                                      .since_ns = connection->since_ns};
+    /* the descriptor lives on elsewhere, so the epoll set would keep it */
+    (void)epoll_ctl(tcp->epoll_fd, EPOLL_CTL_DEL, connection->source.fd, NULL);
+    connection->source.fd = -1;
+    tcp_forget(tcp, connection);
+    return true;
+}
+
+int tcp_adopt(struct tcp *tcp, const struct tcp_passed *passed)
+{
+    uint32_t place = tcp_clients_place(tcp->clients, &passed->client);
+    int fd = passed->fd;
+
+    if (tcp->table.n >= tcp->limits.connection_max || !tcp_clients_enter(tcp->clients, place)) {
+        fd_close(&fd);
+        return -EUSERS;
+    }
+    return tcp_open(tcp, passed, place);
 }

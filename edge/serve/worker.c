@@ -15,12 +15,12 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "edge/serve/socket.h"
 #include "edge/serve/udp.h"
 
 #define WORKER_EVENTS 64
 #define WORKER_UDP_ROUNDS 16 /* batches of one socket before the others get their turn */
-#define WORKER_WAIT_MS 1000  /* also how often an idle worker shows that it lives */
+#define WORKER_TCP_QUERIES ((uint64_t)WORKER_UDP_ROUNDS * UDP_BATCH)
+#define WORKER_WAIT_MS 1000 /* also how often an idle worker shows that it lives */
 #define WORKER_STOP_NS (2 * CLOCK_NS_PER_S)
 
 struct worker_socket {
@@ -66,7 +66,7 @@ static int worker_open_sockets(struct worker *worker, const struct worker_setup 
         socket_->wildcard = socket_is_wildcard(endpoint);
         socket_->source.kind = i % 2 ? SERVE_TCP_LISTENER : SERVE_UDP;
         socket_->source.fd = -1;
-        code = i % 2 ? socket_open_tcp(endpoint, &socket_->source.fd, failure)
+        code = i % 2 ? socket_open_tcp(endpoint, &setup->tcp_socket, &socket_->source.fd, failure)
                      : socket_open_udp(endpoint, &socket_->source.fd, failure);
         if (code < 0) {
             return code;
@@ -98,8 +98,7 @@ int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
     worker->batch = udp_batch_new();
     worker->context.scratch = answer_scratch_new();
     worker->context.counters = &worker->counters;
-    worker->tcp = tcp_new(worker->epoll_fd, setup->tcp_connection_max, setup->tcp_idle_ns,
-                          setup->tcp_clients);
+    worker->tcp = tcp_new(worker->epoll_fd, &setup->tcp, setup->tcp_clients);
     if (worker->epoll_fd < 0 || worker->stop.fd < 0 || !worker->batch || !worker->context.scratch ||
         !worker->tcp || worker_watch(worker, &worker->stop) < 0) {
         code = failure_set(failure, -ENOMEM, "out of memory or descriptors");
@@ -114,28 +113,47 @@ int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
     return 0;
 }
 
-/* One event; true when it was the request to stop. */
-static bool worker_handle(struct worker *worker, const struct epoll_event *event, int64_t *now_ns)
+/* UDP first: it is served in batches of bounded length, whatever the connections do. True when one
+ * of the events was the request to stop. */
+static bool worker_handle_udp(struct worker *worker, const struct epoll_event *events, int n)
 {
-    struct serve_source *source = event->data.ptr;
+    bool stop = false;
 
-    if (source->kind == SERVE_UDP) {
-        (void)udp_serve(worker->batch, source->fd, ((struct worker_socket *)source)->wildcard,
-                        &worker->context, WORKER_UDP_ROUNDS);
-        return false;
+    for (int i = 0; i < n; i++) {
+        const struct serve_source *source = events[i].data.ptr;
+
+        if (source->kind == SERVE_UDP) {
+            (void)udp_serve(worker->batch, source->fd,
+                            ((const struct worker_socket *)source)->wildcard, &worker->context,
+                            WORKER_UDP_ROUNDS);
+        }
+        stop |= source->kind == SERVE_STOP;
     }
-    if (source->kind == SERVE_STOP) {
-        return true;
+    return stop;
+}
+
+/* Then TCP, until it has had as many queries as one socket of UDP; what is left of the events comes
+ * up again in the next round, behind those that have not had their turn. Returns the time if there
+ * was any event, else 0. */
+static int64_t worker_handle_tcp(struct worker *worker, const struct epoll_event *events, int n)
+{
+    int64_t now_ns = 0;
+    uint64_t answered = 0;
+
+    for (int i = 0; i < n && answered < WORKER_TCP_QUERIES; i++) {
+        struct serve_source *source = events[i].data.ptr;
+
+        if (source->kind != SERVE_TCP_LISTENER && source->kind != SERVE_TCP_CONNECTION) {
+            continue;
+        }
+        now_ns = now_ns ? now_ns : clock_monotonic_ns();
+        if (source->kind == SERVE_TCP_LISTENER) {
+            tcp_accept(worker->tcp, source->fd, &worker->context, now_ns);
+        } else {
+            answered += tcp_event(worker->tcp, source, events[i].events, &worker->context, now_ns);
+        }
     }
-    if (*now_ns == 0) {
-        *now_ns = clock_monotonic_ns();
-    }
-    if (source->kind == SERVE_TCP_LISTENER) {
-        tcp_accept(worker->tcp, source->fd, &worker->context, *now_ns);
-    } else {
-        tcp_event(worker->tcp, source, event->events, &worker->context, *now_ns);
-    }
-    return false;
+    return now_ns;
 }
 
 /* Without a system call, exact to a few milliseconds. */
@@ -152,9 +170,9 @@ static int64_t worker_coarse_wall_s(void)
 static bool worker_round(struct worker *worker, int64_t *wait_ns)
 {
     struct epoll_event events[WORKER_EVENTS];
-    int64_t now_ns = 0;
+    int64_t now_ns;
     int wait_ms = WORKER_WAIT_MS;
-    bool stop = false;
+    bool stop;
     int n;
 
     if (*wait_ns >= 0 && *wait_ns < WORKER_WAIT_MS * CLOCK_NS_PER_MS) {
@@ -165,11 +183,10 @@ static bool worker_round(struct worker *worker, int64_t *wait_ns)
     urcu_qsbr_thread_online();
     worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
     worker->context.now_wall_s = worker_coarse_wall_s();
-    for (int i = 0; i < n; i++) {
-        stop |= worker_handle(worker, &events[i], &now_ns);
-    }
+    stop = worker_handle_udp(worker, events, n);
+    now_ns = worker_handle_tcp(worker, events, n);
     if (*wait_ns >= 0 || now_ns) {
-        *wait_ns = tcp_tidy(worker->tcp, &worker->counters, now_ns ? now_ns : clock_monotonic_ns());
+        *wait_ns = tcp_tidy(worker->tcp, &worker->context, now_ns ? now_ns : clock_monotonic_ns());
     }
     atomic_store_explicit(&worker->rounds,
                           atomic_load_explicit(&worker->rounds, memory_order_relaxed) + 1,
@@ -199,11 +216,9 @@ static void worker_finish(struct worker *worker)
         struct epoll_event events[WORKER_EVENTS];
         int n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, 100);
 
+        (void)worker_handle_tcp(worker, events, n);
         now_ns = clock_monotonic_ns();
-        for (int i = 0; i < n; i++) {
-            (void)worker_handle(worker, &events[i], &now_ns);
-        }
-        (void)tcp_tidy(worker->tcp, &worker->counters, now_ns);
+        (void)tcp_tidy(worker->tcp, &worker->context, now_ns);
     }
 }
 

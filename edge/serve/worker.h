@@ -17,6 +17,7 @@
 #include "base/failure.h"
 #include "edge/answer/snapshot.h"
 #include "edge/serve/counters.h"
+#include "edge/serve/socket.h"
 #include "edge/serve/tcp.h"
 
 struct worker;
@@ -26,8 +27,8 @@ struct worker_setup {
     int cpu;                       /* to pin to, -1 for none */
     const struct endpoint *listen; /* borrowed for worker_open() only */
     size_t listen_n;
-    uint32_t tcp_connection_max; /* of this worker */
-    int64_t tcp_idle_ns;
+    struct tcp_limits tcp; /* of this worker */
+    struct socket_tcp_options tcp_socket;
     struct tcp_clients *tcp_clients;             /* borrowed, shared */
     const _Atomic(struct snapshot *) *published; /* borrowed; never NULL once started */
 };

@@ -58,6 +58,12 @@ Test(config, faults_name_place_and_reason)
         {LEAST "tcp: {connections: 0}\n", ":3:20:", ""},
         {LEAST "tcp: {connections_per_client: 65536}\n", ":3:31:", ""},
         {LEAST "tcp: {idel: 1s}\n", ":3:", "idel"},
+        {LEAST "tcp: {query: 1ms}\n", ":3:14:", ""},
+        {LEAST "tcp: {lifetime: 31d}\n", ":3:17:", ""},
+        {LEAST "tcp: {queries: 0}\n", ":3:16:", ""},
+        {LEAST "tcp: {memory: 1000}\n", ":3:15:", ""},
+        {LEAST "tcp: {backlog: 65536}\n", ":3:16:", ""},
+        {LEAST "tcp: {fastopen: 3}\n", ":3:17:", ""},
         /* fixed by contract, not in this version: said, never ignored */
         {LEAST "keys: {a: {algorithm: hmac-sha256, file: k}}\n",
          ":3:7:", "'keys' is not supported"},
@@ -109,6 +115,9 @@ Test(config, only_listen_and_zones_are_required)
     cr_expect_not(config->control_given);
     cr_expect_str_eq(config->identity, "");
     cr_expect_eq(config->tcp.connections_per_client, 100);
+    cr_expect_eq(config->tcp.lifetime_ns, 0);
+    cr_expect_eq(config->tcp.queries, 0);
+    cr_expect(config->tcp.fastopen);
     cr_expect(config->seccomp);
     config_free(config);
 }
@@ -122,7 +131,9 @@ Test(config, every_key_is_read)
                                "map: cdn.isomap\nservices: tenants\nstates: [a.yaml, /b.yaml]\n"
                                "control: edge.sock\nmetrics: '127.0.0.1'\nstate_dir: state\n"
                                "user: nobody\nx-note: anything\n"
-                               "tcp: {connections: 10, connections_per_client: 2, idle: 1500ms}\n"
+                               "tcp: {connections: 10, connections_per_client: 2, idle: 1500ms,\n"
+                               "  query: 1s, lifetime: 1h, queries: 9, memory: 1048576,\n"
+                               "  backlog: 5, fastopen: no}\n"
                                "keys: off\nxdp: off\nrate_limit: no\ntls: false\ncookies: off\n"
                                "catalogs: off\nallow_transfer: off\nnotify: off\ndnstap: off\n";
     struct config *config = NULL;
@@ -159,6 +170,12 @@ Test(config, every_key_is_read)
     cr_expect_eq(config->tcp.connections, 10);
     cr_expect_eq(config->tcp.connections_per_client, 2);
     cr_expect_eq(config->tcp.idle_ns, 1500 * CLOCK_NS_PER_MS);
+    cr_expect_eq(config->tcp.query_ns, CLOCK_NS_PER_S);
+    cr_expect_eq(config->tcp.lifetime_ns, 3600 * CLOCK_NS_PER_S);
+    cr_expect_eq(config->tcp.queries, 9);
+    cr_expect_eq(config->tcp.memory, 1 << 20);
+    cr_expect_eq(config->tcp.backlog, 5);
+    cr_expect_not(config->tcp.fastopen);
     config_free(config);
 }
 
@@ -178,6 +195,8 @@ Test(config, what_is_bound_needs_a_restart)
         {LEAST "state_dir: s\n", "state_dir"},
         {LEAST "user: nobody\n", "user"},
         {LEAST "tcp: {idle: 1s}\n", "tcp"},
+        {LEAST "tcp: {fastopen: off}\n", "tcp"},
+        {LEAST "tcp: {lifetime: off, queries: off, memory: 33554432}\n", NULL},
         {LEAST "seccomp: off\n", "seccomp"},
     };
     struct config *running = NULL;
