@@ -2,7 +2,8 @@
  *
  * isochronectl: asks a running isochrone-edge (or, for `vip`, isochrone-bgp) over its control
  * socket. One line of JSON out, one line back; what the reply means is the server's business, so
- * this program knows no more than how to print it.
+ * this program knows no more than how to print it. `compare` talks DNS to two servers instead:
+ * edge/compare.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "edge/compare/command.h"
 
 #define EDGE_SOCKET "/run/isochrone/edge.sock"
 #define BGP_SOCKET "/run/isochrone/bgp.sock"
@@ -54,13 +56,15 @@ static void usage(FILE *to)
           "      --reason TEXT, --owner NAME\n"
           "      --force                     even if it leaves a service with nobody\n"
           "  vip status|why|drain|withdraw|announce|auto|history [PREFIX]\n"
-          "                                  asks isochrone-bgp\n"
-          "\n"
+          "                                  asks isochrone-bgp\n",
+          to);
+    fputs(compare_usage, to);
+    fputs("\n"
           "  --socket PATH   default " EDGE_SOCKET ", for vip " BGP_SOCKET "\n"
           "  --json          print the data, not the text\n"
           "  --version, --help\n"
           "\n"
-          "Exit status: 0 done, 1 refused, failed or nobody there, 2 usage.\n",
+          "Exit status: 0 done, 1 refused, failed, nobody there or a difference, 2 usage.\n",
           to);
 }
 
@@ -219,6 +223,30 @@ static void default_owner(json_t *options)
     }
 }
 
+/* Where the verb stands: behind options and their values. */
+static int verb_index(int argc, char **argv)
+{
+    int index = 1;
+
+    while (index < argc && argv[index][0] == '-') {
+        index += !strcmp(argv[index], "-s") || !strcmp(argv[index], "--socket") ? 2 : 1;
+    }
+    return index;
+}
+
+/* `compare` has options of its own; of those before it only --json means something to it. */
+static int compare(int argc, char **argv, int verb)
+{
+    for (int i = verb; i > 1 && (!strcmp(argv[i - 1], "--json") || !strcmp(argv[i - 1], "-j"));) {
+        char *option = argv[--i];
+
+        argv[i] = argv[verb];
+        argv[verb] = option;
+        verb = i;
+    }
+    return compare_command(argc - verb, argv + verb);
+}
+
 int main(int argc, char **argv)
 {
     enum option_id {
@@ -246,6 +274,11 @@ int main(int argc, char **argv)
     int index = 0;
     int status;
 
+    index = verb_index(argc, argv);
+    if (index < argc && !strcmp(argv[index], "compare")) {
+        json_decref(command.options);
+        return compare(argc, argv, index);
+    }
     default_owner(command.options);
     while ((option = getopt_long(argc, argv, "s:j", options, &index)) != -1) {
         switch (option) {

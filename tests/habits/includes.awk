@@ -12,7 +12,7 @@ BEGIN {
     extra["edge", "xdp/xdp_publish.h"] = 1
     extra["bgp", "maps/pop_state.h"] = 1
     # the stages of edge/, in the order of its data flow
-    stage_n = split("wire zone service answer serve daemon", stages, " ")
+    stage_n = split("wire zone service answer serve compare daemon", stages, " ")
     for (i = 1; i <= stage_n; i++)
         stage_of["edge/" stages[i]] = i
     folders = " base maps mapper xdp edge bgp tests "
