@@ -69,9 +69,12 @@ bool response_add(struct response *response, enum response_section section,
         return false;
     }
     memcpy(out, rrset->wire, rrset->wire_len);
-    for (unsigned i = 0; i < rrset->patch_n; i++) {
-        wire_put_u16(out + rrset->patches[i].offset,
-                     response_pointer(response, rrset->patches[i].suffix_len));
+    /* the question's own name: an owner is never longer, and of the same length only itself */
+    if (response->stage || rrset->owner_len != response->places[0].len) {
+        for (unsigned i = 0; i < rrset->patch_n; i++) {
+            wire_put_u16(out + rrset->patches[i].offset,
+                         response_pointer(response, rrset->patches[i].suffix_len));
+        }
     }
     if (rrset->ttl > ttl_max) {
         response_cap_ttl(out, rrset->rr_n, ttl_max);

@@ -15,6 +15,8 @@ union udp_control {
 };
 
 struct udp_batch {
+    unsigned stale; /* of in[]: the kernel has changed the first ones since they were prepared */
+    bool wildcard;  /* what in[] is prepared for */
     struct mmsghdr in[UDP_BATCH];
     struct mmsghdr out[UDP_BATCH];
     struct iovec in_iov[UDP_BATCH];
@@ -39,7 +41,9 @@ struct udp_batch *udp_batch_new(void)
             .msg_iov = &batch->in_iov[i],
             .msg_iovlen = 1,
         };
+        batch->out[i].msg_hdr = (struct msghdr){.msg_iov = &batch->out_iov[i], .msg_iovlen = 1};
     }
+    batch->stale = UDP_BATCH;
     return batch;
 }
 
@@ -50,13 +54,18 @@ void udp_batch_free(struct udp_batch *batch)
 
 static void udp_prepare(struct udp_batch *batch, bool wildcard)
 {
-    for (unsigned i = 0; i < UDP_BATCH; i++) {
+    if (batch->wildcard != wildcard) {
+        batch->wildcard = wildcard;
+        batch->stale = UDP_BATCH;
+    }
+    for (unsigned i = 0; i < batch->stale; i++) {
         struct msghdr *header = &batch->in[i].msg_hdr;
 
         header->msg_namelen = sizeof(batch->clients[i]);
         header->msg_control = wildcard ? &batch->controls[i] : NULL;
         header->msg_controllen = wildcard ? sizeof(batch->controls[i]) : 0;
     }
+    batch->stale = 0;
 }
 
 /* What the kernel said about a query's destination becomes the source of its response. The
@@ -107,6 +116,7 @@ static void udp_answer(struct udp_batch *batch, int fd, unsigned n, bool wildcar
 
     for (unsigned i = 0; i < n; i++) {
         struct msghdr *in = &batch->in[i].msg_hdr;
+        struct msghdr *to = &batch->out[out].msg_hdr;
         struct address client;
         size_t len;
 
@@ -122,14 +132,10 @@ static void udp_answer(struct udp_batch *batch, int fd, unsigned n, bool wildcar
             udp_turn_pktinfo(in);
         }
         batch->out_iov[out] = (struct iovec){batch->responses[i], len};
-        batch->out[out].msg_hdr = (struct msghdr){
-            .msg_name = in->msg_name,
-            .msg_namelen = in->msg_namelen,
-            .msg_iov = &batch->out_iov[out],
-            .msg_iovlen = 1,
-            .msg_control = wildcard ? in->msg_control : NULL,
-            .msg_controllen = wildcard ? in->msg_controllen : 0,
-        };
+        to->msg_name = in->msg_name;
+        to->msg_namelen = in->msg_namelen;
+        to->msg_control = in->msg_control; /* none but on a wildcard */
+        to->msg_controllen = in->msg_controllen;
         out++;
     }
     udp_send(batch, fd, out, context->counters);
@@ -153,6 +159,7 @@ int udp_serve(struct udp_batch *batch, int fd, bool wildcard, const struct serve
             }
             return total;
         }
+        batch->stale = (unsigned)n;
         counter_add(&context->counters->plain[COUNTER_UDP_BATCHES], 1);
         udp_answer(batch, fd, (unsigned)n, wildcard, context);
         total += n;

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 
 #define NAME_HASH_ROOT UINT64_C(0x6a09e667f3bcc909)
-#define NAME_HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+#define NAME_HASH_FACTOR UINT64_C(0xe7037ed1a0b428db)
 
 static uint64_t name_root_hash = NAME_HASH_ROOT;
 
@@ -24,10 +24,13 @@ static uint64_t name_load(const uint8_t *bytes)
     return word;
 }
 
-static uint64_t name_mix(uint64_t hash, uint64_t word)
+/* Both halves of the product: the lower bits of each half alone would not depend on the upper bytes
+ * of the word, which are the ends of labels. */
+static inline uint64_t name_mix(uint64_t hash, uint64_t word)
 {
-    hash = (hash ^ word) * NAME_HASH_FACTOR;
-    return hash ^ (hash >> 29);
+    __extension__ unsigned __int128 product = (unsigned __int128)(hash ^ word) * NAME_HASH_FACTOR;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static inline uint64_t name_hash_one(uint64_t hash, const uint8_t *label)

@@ -44,6 +44,7 @@ struct zone_rrset {
     uint16_t rr_n;
     uint16_t patch_n;
     uint16_t additional_n;
+    uint8_t owner_len; /* 0: a wildcard; the name it stands for is another one each time */
     uint32_t ttl;
     uint32_t wire_len;
     const uint8_t *wire;

@@ -126,13 +126,15 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
         return -ENOMEM;
     }
     memcpy(render.bytes, bytes, render.at);
-    *ret_rrset = (struct zone_rrset){.type = type,
-                                     .rr_n = (uint16_t)rr_n,
-                                     .patch_n = (uint16_t)render.patch_n,
-                                     .ttl = rrs[0].ttl,
-                                     .wire_len = (uint32_t)render.at,
-                                     .wire = render.bytes,
-                                     .patches = render.patches};
+    *ret_rrset =
+        (struct zone_rrset){.type = type,
+                            .rr_n = (uint16_t)rr_n,
+                            .patch_n = (uint16_t)render.patch_n,
+                            .owner_len = name_is_wildcard(owner) ? 0 : (uint8_t)render.owner_len,
+                            .ttl = rrs[0].ttl,
+                            .wire_len = (uint32_t)render.at,
+                            .wire = render.bytes,
+                            .patches = render.patches};
     if (type == WIRE_TYPE_CNAME || type == WIRE_TYPE_DNAME) {
         ret_rrset->target = arena_copy(arena, rrs[0].rdata, rrs[0].rdata_len);
         return ret_rrset->target ? 0 : -ENOMEM;
