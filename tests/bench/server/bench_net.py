@@ -15,7 +15,9 @@ import struct
 import subprocess
 import time
 
-SERVER_NS, LOAD_NS = "isobench-srv", "isobench-gen"
+# A run ends what it finds in its namespaces: give runs that shall not meet different names.
+_NAME = os.environ.get("BENCH_NET", "isobench")
+SERVER_NS, LOAD_NS = f"{_NAME}-srv", f"{_NAME}-gen"
 SERVER_IF, LOAD_IF = "ibs0", "ibg0"
 SERVER_ADDRESS, LOAD_ADDRESS = "198.18.0.1", "198.18.0.2"  # RFC 2544: for benchmarks
 LOAD_CORE, SERVER_CORE = 0, 1
