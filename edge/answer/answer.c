@@ -118,10 +118,11 @@ static void answer_internet(struct answer_scratch *work)
                        .stage) { /* the chain leaves what we can answer: the resolver follows */
             return;
         } else if (known) {
-            answer_done(work, ANSWER_SERVFAIL, WIRE_RCODE_SERVFAIL);
+            answer_done_because(work, ANSWER_SERVFAIL, WIRE_RCODE_SERVFAIL, EDNS_ERROR_NOT_READY);
             return;
         } else {
-            answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+            answer_done_because(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED,
+                                EDNS_ERROR_NOT_AUTHORITATIVE);
             return;
         }
     }
@@ -136,7 +137,7 @@ static void answer_chaos(struct answer_scratch *work)
         len = chaos_text(work->snapshot, work->name, work->request->now_wall_s, rdata);
     }
     if (!len) {
-        answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+        answer_done_because(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED, EDNS_ERROR_NOT_AUTHORITATIVE);
         return;
     }
     work->authoritative = true;
@@ -152,13 +153,13 @@ static void answer_question(struct answer_scratch *work)
         return;
     }
     if (work->query.qclass != WIRE_CLASS_IN) {
-        answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+        answer_done_because(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED, EDNS_ERROR_NOT_SUPPORTED);
         return;
     }
     switch (work->query.qtype) {
     case WIRE_TYPE_AXFR:
     case WIRE_TYPE_IXFR: /* nobody is allowed to transfer */
-        answer_done(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED);
+        answer_done_because(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED, EDNS_ERROR_PROHIBITED);
         return;
     case WIRE_TYPE_OPT: /* meta types that are no question */
     case WIRE_TYPE_TSIG:
@@ -167,7 +168,7 @@ static void answer_question(struct answer_scratch *work)
     case WIRE_TYPE_TKEY:
     case WIRE_TYPE_MAILA:
     case WIRE_TYPE_MAILB:
-        answer_done(work, ANSWER_NOTIMP, WIRE_RCODE_NOTIMP);
+        answer_done_because(work, ANSWER_NOTIMP, WIRE_RCODE_NOTIMP, EDNS_ERROR_NOT_SUPPORTED);
         return;
     default:
         answer_internet(work);
@@ -175,6 +176,21 @@ static void answer_question(struct answer_scratch *work)
 }
 
 /* --- begin and end --- */
+
+/* What our OPT record is known to say before there is an answer. */
+static void answer_reply(struct answer_scratch *work)
+{
+    const struct query *query = &work->query;
+
+    work->reply.nsid = work->snapshot->info.identity;
+    work->reply.nsid_len = work->snapshot->identity_len;
+    work->reply.cookie = work->cookie ? work->cookie_bytes : NULL;
+    work->reply.keepalive = 0;
+    if (query->edns.keepalive && work->request->transport == ANSWER_TCP) { /* RFC 7828 */
+        work->reply.keepalive = work->request->tcp_idle_ds;
+    }
+    work->reply.error = EDNS_ERROR_NONE;
+}
 
 static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max)
 {
@@ -192,15 +208,21 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
         }
         limit = wanted < limit ? wanted : limit;
     }
-    work->opt_len = (uint16_t)edns_response_len(&query->edns, work->snapshot->identity_len,
-                                                work->cookie != COOKIE_NONE);
-    limit -= work->opt_len;
+    if (query->edns.present) {
+        work->opt_len = EDNS_OPT_LEN;
+        if (query->edns.has_options) {
+            answer_reply(work);
+            work->opt_len = (uint16_t)edns_response_len(&query->edns, &work->reply);
+        }
+        limit -= work->opt_len;
+    }
     response_init(&work->response, bytes, limit, query->question, query->question_len);
     work->name = &query->name;
     work->kind = ANSWER_SERVFAIL;
     work->rcode = WIRE_RCODE_SERVFAIL;
     work->authoritative = false;
     work->ecs_scope = 0;
+    work->error = EDNS_ERROR_NONE;
 }
 
 static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *ret_outcome)
@@ -217,13 +239,19 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
     flags |= work->authoritative ? WIRE_FLAG_AA : 0;
     flags |= response->truncated ? WIRE_FLAG_TC : 0;
     if (query->edns.present) {
-        struct edns_reply reply = {.extended_rcode = (uint8_t)((unsigned)work->rcode >> 4),
-                                   .ecs_scope = work->ecs_scope,
-                                   .nsid = work->snapshot->info.identity,
-                                   .nsid_len = work->snapshot->identity_len,
-                                   .cookie = work->cookie ? work->cookie_bytes : NULL};
+        struct edns_reply *reply = &work->reply;
 
-        edns_write(bytes + response->at, work->opt_len, &query->edns, &reply);
+        reply->extended_rcode = (uint8_t)((unsigned)work->rcode >> 4);
+        reply->ecs_scope = work->ecs_scope;
+        if (work->error != EDNS_ERROR_NONE && response->limit - response->at >= EDNS_ERROR_LEN) {
+            /* only where it costs no data its place */
+            if (!query->edns.has_options) {
+                answer_reply(work);
+            }
+            reply->error = work->error;
+            work->opt_len = (uint16_t)(work->opt_len + EDNS_ERROR_LEN);
+        }
+        edns_write(bytes + response->at, work->opt_len, &query->edns, reply);
         response->at += work->opt_len;
         response->counts[RESPONSE_ADDITIONAL]++;
     }
@@ -261,6 +289,11 @@ size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
     scratch->cookie = COOKIE_NONE;
     if (scratch->query.edns.has_cookie) {
         verdict = answer_cookie(scratch, verdict);
+    }
+    if (scratch->query.edns.keepalive_malformed && verdict == QUERY_OK &&
+        request->transport == ANSWER_TCP) { /* RFC 7828 section 3.2: over UDP it is ignored */
+        scratch->query.edns.keepalive = false;
+        verdict = QUERY_FORMERR;
     }
     answer_begin(scratch, response, response_max);
     switch (verdict) {

@@ -55,7 +55,8 @@ struct answer_request {
     size_t query_len;
     struct address client; /* where the datagram or connection came from */
     enum answer_transport transport;
-    int64_t now_wall_s; /* for cookies, and the age in generation.isochrone. CH; 0: no age */
+    uint16_t tcp_idle_ds; /* how long an idle connection lives, in units of 100 ms; 0: not said */
+    int64_t now_wall_s;   /* for cookies, and the age in generation.isochrone. CH; 0: no age */
 };
 
 struct answer_outcome {

@@ -30,8 +30,10 @@ struct answer_scratch {
     enum wire_rcode rcode;
     bool authoritative;
     uint8_t ecs_scope;
+    struct edns_reply reply;    /* valid with EDNS */
     uint16_t opt_len;           /* of our OPT record; 0: none */
     enum cookie_verdict cookie; /* COOKIE_NONE: the response has none */
+    enum edns_error error;      /* why there is no better answer */
     uint8_t cookie_bytes[COOKIE_LEN];
     /* hashes of the names before: a chain that meets one of them is a loop */
     uint64_t visited[RESPONSE_STAGES];
@@ -56,6 +58,15 @@ static inline enum answer_step answer_done(struct answer_scratch *work, enum ans
     work->kind = kind;
     work->rcode = rcode;
     return ANSWER_STEP_DONE;
+}
+
+/* The same with the reason, for whom EDNS lets us tell (RFC 8914). */
+static inline enum answer_step answer_done_because(struct answer_scratch *work,
+                                                   enum answer_kind kind, enum wire_rcode rcode,
+                                                   enum edns_error error)
+{
+    work->error = error;
+    return answer_done(work, kind, rcode);
 }
 
 /* A negative answer: the SOA tells for how long, at most `ttl_max` (RFC 2308 section 2). After a

@@ -28,6 +28,7 @@ struct serve_source {
 struct serve_context {
     const struct snapshot *snapshot; /* valid until the worker's next quiescent state */
     int64_t now_wall_s;              /* of the round */
+    uint16_t tcp_idle_ds;            /* units of 100 ms */
     struct answer_scratch *scratch;
     struct counters *counters;
 };
@@ -42,6 +43,7 @@ static inline size_t serve_query(const struct serve_context *context, const uint
                                      .query_len = query_len,
                                      .client = *client,
                                      .transport = transport,
+                                     .tcp_idle_ds = context->tcp_idle_ds,
                                      .now_wall_s = context->now_wall_s};
     struct answer_outcome outcome;
     size_t len =

@@ -98,6 +98,8 @@ int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
     worker->batch = udp_batch_new();
     worker->context.scratch = answer_scratch_new();
     worker->context.counters = &worker->counters;
+    worker->context.tcp_idle_ds =
+        (uint16_t)(setup->tcp.idle_ns / (100 * CLOCK_NS_PER_MS)); /* an hour at most: fits */
     worker->tcp = tcp_new(worker->epoll_fd, &setup->tcp, setup->tcp_clients);
     if (worker->epoll_fd < 0 || worker->stop.fd < 0 || !worker->batch || !worker->context.scratch ||
         !worker->tcp || worker_watch(worker, &worker->stop) < 0) {

@@ -8,6 +8,8 @@
 #define EDNS_OPTION_NSID 3
 #define EDNS_OPTION_ECS 8
 #define EDNS_OPTION_COOKIE 10
+#define EDNS_OPTION_KEEPALIVE 11
+#define EDNS_OPTION_ERROR 15
 #define EDNS_DNSSEC_OK 0x8000u
 
 /* RFC 7871 section 7.1.1: whatever breaks the form is FORMERR, so that a broken sender is seen and
@@ -57,6 +59,10 @@ static void edns_parse_option(struct edns *edns, uint16_t code, const uint8_t *d
             edns->cookie_len = (uint16_t)len;
         }
         break;
+    case EDNS_OPTION_KEEPALIVE: /* RFC 7828 section 3.1: empty in a query */
+        edns->keepalive = true;
+        edns->keepalive_malformed = edns->keepalive_malformed || len != 0;
+        break;
     default: /* RFC 6891 section 6.1.2: unknown options are ignored */
         break;
     }
@@ -68,6 +74,7 @@ void edns_parse(struct edns *ret_edns, uint16_t class, uint32_t ttl, const uint8
     struct wire_reader reader = {options, options + len, false};
 
     ret_edns->present = true;
+    ret_edns->has_options = len != 0;
     ret_edns->udp_size = class;
     ret_edns->version = (uint8_t)(ttl >> 16);
     ret_edns->dnssec_ok = (ttl & EDNS_DNSSEC_OK) != 0;
@@ -88,13 +95,23 @@ void edns_parse(struct edns *ret_edns, uint16_t class, uint32_t ttl, const uint8
     }
 }
 
-size_t edns_response_len(const struct edns *edns, size_t nsid_len, bool cookie)
+size_t edns_response_len(const struct edns *edns, const struct edns_reply *reply)
 {
     if (!edns->present) {
         return 0;
     }
-    return EDNS_OPT_LEN + (edns->nsid && nsid_len ? 4 + nsid_len : 0) +
-           (edns->has_ecs ? 8u + edns->ecs.address_len : 0) + (cookie ? 4 + EDNS_COOKIE_LEN : 0);
+    return EDNS_OPT_LEN + (edns->nsid && reply->nsid_len ? 4 + reply->nsid_len : 0) +
+           (edns->has_ecs ? 8u + edns->ecs.address_len : 0) +
+           (reply->cookie ? 4 + EDNS_COOKIE_LEN : 0) + (reply->keepalive ? 6 : 0) +
+           (reply->error != EDNS_ERROR_NONE ? EDNS_ERROR_LEN : 0);
+}
+
+static uint8_t *edns_put_u16(uint8_t *bytes, uint16_t option, uint16_t value)
+{
+    wire_put_u16(bytes, option);
+    wire_put_u16(bytes + 2, 2);
+    wire_put_u16(bytes + 4, value);
+    return bytes + 6;
 }
 
 void edns_write(uint8_t *bytes, size_t len, const struct edns *edns, const struct edns_reply *reply)
@@ -105,6 +122,9 @@ void edns_write(uint8_t *bytes, size_t len, const struct edns *edns, const struc
     wire_put_u32(bytes + 5,
                  (uint32_t)reply->extended_rcode << 24 | (edns->dnssec_ok ? EDNS_DNSSEC_OK : 0));
     wire_put_u16(bytes + 9, (uint16_t)(len - EDNS_OPT_LEN));
+    if (len == EDNS_OPT_LEN) {
+        return;
+    }
     bytes += EDNS_OPT_LEN;
     if (reply->cookie) {
         wire_put_u16(bytes, EDNS_OPTION_COOKIE);
@@ -125,5 +145,12 @@ void edns_write(uint8_t *bytes, size_t len, const struct edns *edns, const struc
         bytes[6] = edns->ecs.source;
         bytes[7] = reply->ecs_scope;
         memcpy(bytes + 8, edns->ecs.address, edns->ecs.address_len);
+        bytes += 8 + edns->ecs.address_len;
+    }
+    if (reply->keepalive) { /* RFC 7828 section 3.1 */
+        bytes = edns_put_u16(bytes, EDNS_OPTION_KEEPALIVE, reply->keepalive);
+    }
+    if (reply->error != EDNS_ERROR_NONE) { /* RFC 8914 section 2 */
+        (void)edns_put_u16(bytes, EDNS_OPTION_ERROR, (uint16_t)reply->error);
     }
 }

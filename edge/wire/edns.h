@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * EDNS(0), RFC 6891: the OPT record of a query into values, and ours into bytes. Options known
- * here: client subnet (RFC 7871), NSID (RFC 5001) and cookies (RFC 7873); all others are ignored
- * and never echoed.
+ * here: client subnet (RFC 7871), NSID (RFC 5001), cookies (RFC 7873), TCP keepalive (RFC 7828)
+ * and, in responses, extended errors (RFC 8914); all others are ignored and never echoed. Padding
+ * (RFC 7830) is one of these: it says nothing on a transport that everybody can read, and there are
+ * only such (RFC 8467 section 3).
  */
 #ifndef EDGE_EDNS_H
 #define EDGE_EDNS_H
@@ -36,12 +38,27 @@ struct edns {
     bool dnssec_ok;
     bool nsid;       /* asked for */
     bool has_cookie; /* `cookie` and `cookie_len` are set */
+    bool keepalive;  /* asked for; to be ignored over UDP */
+    bool keepalive_malformed;
+    bool has_options; /* known or not; else our OPT has none either, but an error */
     uint8_t version;
     uint16_t udp_size;
     uint16_t cookie_len;   /* as sent, whatever it was */
     const uint8_t *cookie; /* of the first COOKIE option, in the query's bytes */
     struct ecs ecs;
 };
+
+/* RFC 8914 section 4; what we have to say with it. */
+enum edns_error {
+    EDNS_ERROR_OTHER = 0, /* a service with nobody left */
+    EDNS_ERROR_NOT_READY = 14,
+    EDNS_ERROR_PROHIBITED = 18,
+    EDNS_ERROR_NOT_AUTHORITATIVE = 20,
+    EDNS_ERROR_NOT_SUPPORTED = 21,
+    EDNS_ERROR_NONE = 0xffff, /* no such option */
+};
+
+#define EDNS_ERROR_LEN 6 /* of the option */
 
 /* What our OPT record says besides what the query's makes it say. */
 struct edns_reply {
@@ -50,6 +67,8 @@ struct edns_reply {
     const char *nsid;
     size_t nsid_len;
     const uint8_t *cookie; /* EDNS_COOKIE_LEN bytes, or NULL */
+    uint16_t keepalive;    /* units of 100 ms; 0: no option */
+    enum edns_error error;
 };
 
 /* Reads the options of an OPT record: `ttl` and `class` are its TTL and CLASS fields. */
@@ -57,7 +76,7 @@ void edns_parse(struct edns *ret_edns, uint16_t class, uint32_t ttl, const uint8
                 size_t len);
 
 /* How long our OPT record for this query is; 0 without EDNS. */
-size_t edns_response_len(const struct edns *edns, size_t nsid_len, bool cookie);
+size_t edns_response_len(const struct edns *edns, const struct edns_reply *reply);
 
 /* Writes our OPT record, `len` bytes as edns_response_len() says. */
 void edns_write(uint8_t *bytes, size_t len, const struct edns *edns,

@@ -111,11 +111,14 @@ enum query_verdict query_parse(struct query *ret_query, const uint8_t *bytes, si
     query->qtype = 0;
     query->qclass = 0;
     query->question_len = 0;
-    query->edns.present = false;
+    query->edns.present = false; /* eight neighbours: one store */
     query->edns.has_ecs = false;
     query->edns.malformed = false;
+    query->edns.dnssec_ok = false;
     query->edns.nsid = false;
     query->edns.has_cookie = false;
+    query->edns.keepalive = false;
+    query->edns.keepalive_malformed = false;
     if (query->flags & WIRE_FLAG_QR) {
         return QUERY_DROP;
     }

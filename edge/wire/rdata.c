@@ -14,8 +14,10 @@ static const struct rdata_layout layouts[] = {
     {WIRE_TYPE_PTR, 0, 1, 0, true},
     {WIRE_TYPE_MX, 2, 1, 0, true},
     {WIRE_TYPE_AAAA, 16, 0, 0, false},
-    {WIRE_TYPE_SRV, 6, 1, 0, false},   /* RFC 2782: not compressed */
-    {WIRE_TYPE_DNAME, 0, 1, 0, false}, /* RFC 6672 section 2.5: not compressed */
+    {WIRE_TYPE_SRV, 6, 1, 0, false},           /* RFC 2782: not compressed */
+    {WIRE_TYPE_DNAME, 0, 1, 0, false},         /* RFC 6672 section 2.5: not compressed */
+    {WIRE_TYPE_SVCB, 2, 1, RDATA_REST, false}, /* RFC 9460 section 2.2: not compressed */
+    {WIRE_TYPE_HTTPS, 2, 1, RDATA_REST, false},
 };
 
 const struct rdata_layout *rdata_layout(uint16_t type)
@@ -51,5 +53,5 @@ bool rdata_check(uint16_t type, const uint8_t *rdata, uint32_t len)
         }
         at += name;
     }
-    return at + layout->after == len;
+    return layout->after == RDATA_REST || at + layout->after == len;
 }

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define RDATA_REST 255 /* any number of bytes */
+
 struct rdata_layout {
     uint16_t type;
     uint8_t before; /* bytes before the names */
     uint8_t name_n;
-    uint8_t after;   /* bytes after them */
+    uint8_t after;   /* bytes after them, or RDATA_REST */
     bool compressed; /* names may be compressed: RFC 1035 types only (RFC 3597 section 4) */
 };
 

@@ -54,6 +54,8 @@ enum wire_type {
     WIRE_TYPE_RRSIG = 46,
     WIRE_TYPE_NSEC = 47,
     WIRE_TYPE_NSEC3 = 50,
+    WIRE_TYPE_SVCB = 64,
+    WIRE_TYPE_HTTPS = 65,
     WIRE_TYPE_TKEY = 249,
     WIRE_TYPE_TSIG = 250,
     WIRE_TYPE_IXFR = 251,

@@ -205,7 +205,13 @@ static int render_rrset_additional(struct zone *zone, const struct zone_node *no
         const struct zone_node *target;
 
         render_expand(node->name, at, name);
-        target = render_target(zone, name);
+        if (name[0] == 0 && layout->after == RDATA_REST) {
+            /* RFC 9460 section 2.5: in a SVCB record the root stands for the owner */
+            target = name_is_wildcard(node->name) ? NULL : render_target(zone, node->name);
+            at = rr;
+        } else {
+            target = render_target(zone, name);
+        }
         /* Below a delegation only glue is ours to give, and only for name servers. */
         if (target && (!target->cut || rrset->type == WIRE_TYPE_NS) &&
             !render_known(list, count, target)) {
@@ -229,7 +235,8 @@ int zone_render_additional(struct zone *zone, struct zone_rrset *rrsets)
         for (unsigned k = 0; k < node->rrset_n; k++) {
             uint16_t type = node->rrsets[k].type;
 
-            if (type != WIRE_TYPE_NS && type != WIRE_TYPE_MX && type != WIRE_TYPE_SRV) {
+            if (type != WIRE_TYPE_NS && type != WIRE_TYPE_MX && type != WIRE_TYPE_SRV &&
+                type != WIRE_TYPE_SVCB && type != WIRE_TYPE_HTTPS) { /* RFC 9460 section 4.1 */
                 continue;
             }
             if (render_rrset_additional(zone, node, &rrsets[node->rrsets - rrsets + k])) {

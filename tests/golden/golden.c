@@ -122,6 +122,21 @@ static bool check_cookie(const struct table_row *row, const struct message *mess
                   "another client cookie");
 }
 
+/* RFC 8914 and RFC 7828: what is expected, and nothing else. */
+static bool check_hints(const struct table_row *row, const struct message *message)
+{
+    size_t error_len = 0, keepalive_len = 0, padding_len = 0;
+    const uint8_t *error = message_option(message, 15, &error_len);
+    const uint8_t *keepalive = message_option(message, 11, &keepalive_len);
+    bool good = expect(
+        row->error < 0 ? !error : error && error_len == 2 && wire_get_u16(error) == row->error,
+        error ? "an extended error, or another one" : "no extended error");
+
+    good &= expect(row->keepalive == (keepalive && keepalive_len == 2 && keepalive[1] == 100),
+                   "keepalive");
+    return good & expect(!message_option(message, 12, &padding_len), "padding");
+}
+
 static bool check_rcode(const struct table_row *row, const struct message *message)
 {
     unsigned rcode = message->flags & 15u;
@@ -168,10 +183,34 @@ static bool check_response(const struct table_row *row, const uint8_t *bytes, si
     good &= expect(!message.has_opt || message.opt_size == EDNS_UDP_MAX, "our EDNS size");
     good &= check_ecs(row, &message);
     good &= check_cookie(row, &message);
+    good &= check_hints(row, &message);
     for (unsigned s = 0; !row->any_records && s < TABLE_SECTIONS; s++) {
         good &= check_section(&row->sections[s], &message.sections[s]);
     }
     return good;
+}
+
+/* What goes over UDP goes over TCP, byte for byte, unless it was truncated or its additional
+ * section found no room. */
+static bool check_transports(struct answer_scratch *scratch, const struct snapshot *snapshot,
+                             const struct table_row *row, struct answer_request *request,
+                             const uint8_t *udp, size_t udp_len)
+{
+    static uint8_t tcp[ANSWER_RESPONSE_MAX];
+    struct answer_outcome outcome;
+    size_t counts_end = 10; /* of the header, up to NSCOUNT */
+    size_t tcp_len;
+
+    request->transport = ANSWER_TCP;
+    tcp_len = answer(scratch, snapshot, request, tcp, sizeof(tcp), &outcome);
+    if (udp_len == tcp_len) {
+        return expect(!memcmp(udp, tcp, udp_len), "TCP says something else than UDP");
+    }
+    if (!expect(udp_len < tcp_len && tcp_len > row->udp_limit, "TCP says more than UDP")) {
+        return false;
+    }
+    return (udp[2] & 0x02) ||
+           expect(!memcmp(udp, tcp, counts_end), "left out without TC, and not additional");
 }
 
 static bool run_row(struct answer_scratch *scratch, const struct snapshot *snapshot,
@@ -181,7 +220,8 @@ static bool run_row(struct answer_scratch *scratch, const struct snapshot *snaps
     struct answer_request request = {.query = row->query,
                                      .query_len = row->query_len,
                                      .client = row->client,
-                                     .transport = row->tcp ? ANSWER_TCP : ANSWER_UDP};
+                                     .transport = row->tcp ? ANSWER_TCP : ANSWER_UDP,
+                                     .tcp_idle_ds = 100};
     struct answer_outcome outcome;
     size_t len = answer(scratch, snapshot, &request, bytes, sizeof(bytes), &outcome);
 
@@ -189,7 +229,8 @@ static bool run_row(struct answer_scratch *scratch, const struct snapshot *snaps
         return expect(row->dropped && len == 0 && outcome.kind == ANSWER_DROPPED,
                       len ? "answered" : "not answered");
     }
-    return check_response(row, bytes, len, &outcome);
+    return check_response(row, bytes, len, &outcome) &&
+           (row->tcp || row->udp || check_transports(scratch, snapshot, row, &request, bytes, len));
 }
 
 static int run_table(const char *folder)

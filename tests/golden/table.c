@@ -202,6 +202,8 @@ static void table_query_word(struct table_row *row, struct table_query *query, c
         query->flags |= 0x20;
     } else if (!strcmp(word, "tcp")) {
         row->tcp = true;
+    } else if (!strcmp(word, "udp")) {
+        row->udp = true;
     } else if (!strcmp(word, "from") && value) {
         if (address_parse(value, &row->client)) {
             table_fail("no address", value);
@@ -225,6 +227,12 @@ static void table_query_word(struct table_row *row, struct table_query *query, c
                 row->cookie_at = query->options_len + 4; /* as with ecs_at */
             }
             table_option(query, 10, raw, table_hex(value, raw, sizeof(raw)));
+        } else if (!strcmp(word, "keepalive") && value) {
+            row->keepalive = true;
+            table_option(query, 11, raw, table_hex(value, raw, sizeof(raw)));
+        } else if (!strcmp(word, "padding")) {
+            memset(raw, 0, sizeof(raw));
+            table_option(query, 12, raw, 64);
         } else if (!strcmp(word, "option") && value) {
             table_option(query, 65001, raw, table_hex(value, raw, sizeof(raw)));
         } else {
@@ -278,6 +286,7 @@ static void table_parse_query(struct table_row *row, char *line)
     snprintf(row->text, sizeof(row->text), "%s", line);
     row->line = line_n;
     row->scope = -1;
+    row->error = -1;
     address_parse("127.0.0.1", &row->client);
     name = strtok_r(line, " ", &save);
     if (!strncmp(name, "raw=", 4)) {
@@ -309,6 +318,7 @@ static void table_parse_result(struct table_row *row, char *line)
         return;
     }
     snprintf(row->rcode, sizeof(row->rcode), "%s", word);
+    row->keepalive = row->keepalive && row->tcp && strcmp(word, "FORMERR") != 0;
     word = strtok_r(NULL, " ", &save);
     snprintf(row->kind, sizeof(row->kind), "%s", word ? word : "");
     while ((word = strtok_r(NULL, " ", &save))) {
@@ -324,6 +334,8 @@ static void table_parse_result(struct table_row *row, char *line)
             row->cookie = true;
         } else if (!strcmp(word, "any")) {
             row->any_records = true;
+        } else if (!strncmp(word, "ede=", 4)) {
+            row->error = (int)table_number(word + 4);
         } else if (!strncmp(word, "scope=", 6)) {
             row->scope = (int)table_number(word + 6);
         } else {

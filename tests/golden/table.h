@@ -44,7 +44,8 @@ struct table_row {
     uint8_t query[TABLE_QUERY_MAX];
     size_t query_len;
     struct address client;
-    bool tcp;
+    bool tcp; /* only */
+    bool udp; /* only */
     bool edns;
     bool ecs;
     size_t cookie_at; /* of the client cookie in the query; 0: none */
@@ -57,6 +58,8 @@ struct table_row {
     char kind[16];
     uint16_t flags;   /* AA, TC, RD, CD */
     int scope;        /* -1: no ECS option */
+    int error;        /* -1: no extended error */
+    bool keepalive;   /* 10 s of it, over TCP */
     bool cookie;      /* a COOKIE option, with the client's cookie and one of ours */
     bool any_records; /* the sections are not compared */
     struct table_list sections[TABLE_SECTIONS];

@@ -9,6 +9,9 @@
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
+static const struct edns_reply FRA = {
+    .extended_rcode = 1, .ecs_scope = 18, .nsid = "fra", .nsid_len = 3, .error = EDNS_ERROR_NONE};
+
 /* RFC 7871 sections 6 and 7.1.1, field by field. */
 Test(edns, ecs_forms)
 {
@@ -65,10 +68,8 @@ Test(edns, response_is_written_as_announced)
 
     edns_parse(&edns, 4096, 0x00008000, BYTES("\0\10\0\7\0\1\30\0\12\13\14\0\3\0\0\376\1\0\1x"));
     memset(bytes, 0xee, sizeof(bytes));
-    cr_assert_eq(edns_response_len(&edns, 3, false), sizeof(expected) - 1);
-    edns_write(
-        bytes, sizeof(expected) - 1, &edns,
-        &(struct edns_reply){.extended_rcode = 1, .ecs_scope = 18, .nsid = "fra", .nsid_len = 3});
+    cr_assert_eq(edns_response_len(&edns, &FRA), sizeof(expected) - 1);
+    edns_write(bytes, sizeof(expected) - 1, &edns, &FRA);
     cr_expect_arr_eq(bytes, expected, sizeof(expected) - 1);
     cr_expect_eq(bytes[sizeof(expected) - 1], 0xee, "one byte more was written");
 }
@@ -77,9 +78,10 @@ Test(edns, nothing_asked_nothing_said)
 {
     struct edns edns = {0};
 
-    cr_expect_eq(edns_response_len(&edns, 3, false), 0, "no EDNS");
+    cr_expect_eq(edns_response_len(&edns, &FRA), 0, "no EDNS");
     edns_parse(&edns, 512, 0, NULL, 0);
-    cr_expect_eq(edns_response_len(&edns, 3, false), EDNS_OPT_LEN, "NSID was not asked for");
+    cr_expect_eq(edns_response_len(&edns, &FRA), EDNS_OPT_LEN, "NSID was not asked for");
     edns.nsid = true;
-    cr_expect_eq(edns_response_len(&edns, 0, false), EDNS_OPT_LEN, "there is no identity");
+    cr_expect_eq(edns_response_len(&edns, &(struct edns_reply){.error = EDNS_ERROR_NONE}),
+                 EDNS_OPT_LEN, "there is no identity");
 }

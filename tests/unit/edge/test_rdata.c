@@ -37,6 +37,13 @@ Test(rdata, check)
          BYTES("\0\0"
                "1234567890123456789"),
          false},
+        {WIRE_TYPE_HTTPS, BYTES("\0\1\0"), true},
+        {WIRE_TYPE_HTTPS,
+         BYTES("\0\1\1a\0"
+               "any parameters"),
+         true},
+        {WIRE_TYPE_SVCB, BYTES("\0\1\1a"), false},
+        {WIRE_TYPE_SVCB, BYTES("\0"), false},
         {WIRE_TYPE_RRSIG, BYTES("123456789012345678"), true},
         {WIRE_TYPE_RRSIG, BYTES("1"), false},
         {WIRE_TYPE_TXT, BYTES("anything"), true},
