@@ -7,6 +7,7 @@
  *   answer_question    class and type -> CHAOS, REFUSED, or the names of a chain:
  *     answer_name      zone, delegation, DNAME, wildcard: what exists   (RFC 1034, 4592, 6672)
  *       answer_node    the type there: data, CNAME, nothing             (RFC 2308, 8482)
+ *       denial         proofs of what is not there, in a signed zone    (RFC 4035, 5155)
  *       answer_service the type there: addresses for this client        (RFC 7871)
  *   answer_finish      OPT with what the query's OPT asked for, header  (RFC 6891, 5001)
  */
@@ -116,7 +117,7 @@ static void answer_internet(struct answer_scratch *work)
             step = answer_name(work, zone);
         } else if (work->response
                        .stage) { /* the chain leaves what we can answer: the resolver follows */
-            return;
+            break;
         } else if (known) {
             answer_done_because(work, ANSWER_SERVFAIL, WIRE_RCODE_SERVFAIL, EDNS_ERROR_NOT_READY);
             return;
@@ -125,6 +126,9 @@ static void answer_internet(struct answer_scratch *work)
                                 EDNS_ERROR_NOT_AUTHORITATIVE);
             return;
         }
+    }
+    if (work->denial.proof_n) { /* of wildcards in a chain that ended in no zone of ours */
+        denial_write(work);
     }
 }
 
@@ -217,6 +221,8 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
         limit -= work->opt_len;
     }
     response_init(&work->response, bytes, limit, query->question, query->question_len);
+    work->response.dnssec = query->edns.present && query->edns.dnssec_ok;
+    work->denial.proof_n = 0;
     work->name = &query->name;
     work->kind = ANSWER_SERVFAIL;
     work->rcode = WIRE_RCODE_SERVFAIL;

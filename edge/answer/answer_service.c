@@ -25,6 +25,7 @@ static enum answer_step answer_fail(struct answer_scratch *work, enum answer_kin
 
     response_init(&work->response, work->response.bytes, work->response.limit, query->question,
                   query->question_len);
+    work->denial.proof_n = 0;
     work->authoritative = false;
     return answer_done_because(work, kind, WIRE_RCODE_SERVFAIL, EDNS_ERROR_OTHER);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The query being answered, shared by the files that answer it (answer.c, answer_name.c,
- * answer_service.c) and nobody else.
+ * answer_service.c, denial.c) and nobody else.
  */
 #ifndef EDGE_ANSWER_WORK_H
 #define EDGE_ANSWER_WORK_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "edge/answer/answer.h"
+#include "edge/answer/denial.h"
 #include "edge/answer/response.h"
 #include "edge/wire/query.h"
 #include "edge/wire/wire.h"
@@ -35,6 +36,7 @@ struct answer_scratch {
     enum cookie_verdict cookie; /* COOKIE_NONE: the response has none */
     enum edns_error error;      /* why there is no better answer */
     uint8_t cookie_bytes[COOKIE_LEN];
+    struct denial denial;
     /* hashes of the names before: a chain that meets one of them is a loop */
     uint64_t visited[RESPONSE_STAGES];
 };
@@ -44,6 +46,7 @@ struct answer_match {
     const struct zone *zone;
     const struct zone_node *node; /* whose RRsets answer; NULL: the zone has none */
     const struct service *service;
+    const struct zone_node *encloser; /* of an expanded wildcard; NULL: it is the name itself */
 };
 
 enum answer_step {
@@ -69,9 +72,9 @@ static inline enum answer_step answer_done_because(struct answer_scratch *work,
     return answer_done(work, kind, rcode);
 }
 
-/* A negative answer: the SOA tells for how long, at most `ttl_max` (RFC 2308 section 2). After a
- * CNAME the rcode is that of the last name (RFC 6604 section 3), and the answer as a whole counts
- * as what the last name was. */
+/* A negative answer: the SOA and the proofs collected. The SOA tells for how long, at most
+ * `ttl_max` (RFC 2308 section 2). After a CNAME the rcode is that of the last name (RFC 6604
+ * section 3), and the answer as a whole counts as what the last name was. */
 enum answer_step answer_negative(struct answer_scratch *work, const struct zone *zone,
                                  enum answer_kind kind, uint32_t ttl_max);
 

@@ -26,11 +26,12 @@ void response_init(struct response *response, uint8_t *bytes, size_t limit, cons
     }
 }
 
-/* A pointer to the suffix of the current name that is `suffix_len` bytes long. Names of a chain
+/* A pointer to the suffix of a stage's name that is `suffix_len` bytes long. Names of a chain
  * stand near the start of the message, always in reach of 14 bits. */
-static uint16_t response_pointer(const struct response *response, unsigned suffix_len)
+static uint16_t response_pointer_at(const struct response *response, unsigned stage,
+                                    unsigned suffix_len)
 {
-    const struct response_place *place = &response->places[response->stage];
+    const struct response_place *place = &response->places[stage];
 
     if (suffix_len == ZONE_PATCH_OWNER) {
         suffix_len = place->len;
@@ -39,6 +40,11 @@ static uint16_t response_pointer(const struct response *response, unsigned suffi
         place--;
     }
     return (uint16_t)(0xc000u | (place->at + place->len - suffix_len));
+}
+
+static uint16_t response_pointer(const struct response *response, unsigned suffix_len)
+{
+    return response_pointer_at(response, response->stage, suffix_len);
 }
 
 static bool response_room(struct response *response, size_t len)
@@ -60,27 +66,121 @@ static void response_cap_ttl(uint8_t *rr, unsigned rr_n, uint32_t ttl_max)
     }
 }
 
+/* Signatures were copied to `out`: their owner is that of the set. */
+static void response_own_signatures(const struct response *response, uint8_t *out,
+                                    const struct zone_rrset *rrset)
+{
+    uint16_t owner = response_pointer(response, rrset->patches[0].suffix_len);
+
+    for (unsigned i = 0; i < rrset->sig_n; i++) {
+        wire_put_u16(out, owner);
+        out += RESPONSE_RR_FIXED + wire_get_u16(out + 10);
+    }
+}
+
+bool response_add_signatures(struct response *response, enum response_section section,
+                             const struct zone_rrset *rrset)
+{
+    uint8_t *out = response->bytes + response->at;
+
+    if (!response_room(response, rrset->sig_len)) {
+        return false;
+    }
+    memcpy(out, rrset->wire + rrset->wire_len, rrset->sig_len);
+    response_own_signatures(response, out, rrset);
+    response->at += rrset->sig_len;
+    response->counts[section] = (uint16_t)(response->counts[section] + rrset->sig_n);
+    return true;
+}
+
 bool response_add(struct response *response, enum response_section section,
                   const struct zone_rrset *rrset, uint32_t ttl_max)
 {
     uint8_t *out = response->bytes + response->at;
+    size_t sig_len = response->dnssec ? rrset->sig_len : 0;
+    size_t len = rrset->wire_len + sig_len;
+    unsigned rr_n = rrset->rr_n;
 
-    if (!response_room(response, rrset->wire_len)) {
+    if (!response_room(response, len)) {
         return false;
     }
-    memcpy(out, rrset->wire, rrset->wire_len);
+    memcpy(out, rrset->wire, len);
     /* the question's own name: an owner is never longer, and of the same length only itself */
     if (response->stage || rrset->owner_len != response->places[0].len) {
         for (unsigned i = 0; i < rrset->patch_n; i++) {
             wire_put_u16(out + rrset->patches[i].offset,
                          response_pointer(response, rrset->patches[i].suffix_len));
         }
+        if (sig_len) {
+            response_own_signatures(response, out + rrset->wire_len, rrset);
+        }
     }
+    rr_n += sig_len ? rrset->sig_n : 0u;
     if (rrset->ttl > ttl_max) {
-        response_cap_ttl(out, rrset->rr_n, ttl_max);
+        response_cap_ttl(out, rr_n, ttl_max);
     }
-    response->at += rrset->wire_len;
-    response->counts[section] = (uint16_t)(response->counts[section] + rrset->rr_n);
+    response->at += len;
+    response->counts[section] = (uint16_t)(response->counts[section] + rr_n);
+    return true;
+}
+
+/* An owner that is not the current name: `prefix`, and a pointer to what follows (0: nothing). */
+struct response_owner {
+    const uint8_t *prefix;
+    size_t prefix_len;
+    uint16_t pointer;
+};
+
+/* Copies records and wanted signatures with that owner; those after the first point to the first,
+ * if 14 bits reach it. False: no room. */
+static bool response_put(struct response *response, enum response_section section,
+                         const struct zone_rrset *rrset, const struct response_owner *owner)
+{
+    unsigned rr_n = rrset->rr_n + (response->dnssec ? rrset->sig_n : 0u);
+    size_t first_len = owner->prefix_len + (owner->pointer ? 2 : 0);
+    bool pointed = response->at <= RESPONSE_POINTER_MAX;
+    uint16_t pointer = owner->prefix_len ? (uint16_t)(0xc000u | response->at) : owner->pointer;
+    size_t len = rrset->wire_len + (response->dnssec ? rrset->sig_len : 0) - 2 * (size_t)rr_n +
+                 first_len + (rr_n - 1) * (pointed ? 2 : first_len);
+    uint8_t *out = response->bytes + response->at;
+    const uint8_t *rr = rrset->wire;
+
+    if (response->truncated || len > response->limit - response->at) {
+        return false;
+    }
+    for (unsigned i = 0; i < rr_n; i++) {
+        size_t rr_len = RESPONSE_RR_FIXED + wire_get_u16(rr + 10);
+
+        if (i == 0 || !pointed) {
+            memcpy(out, owner->prefix, owner->prefix_len);
+            if (owner->pointer) {
+                wire_put_u16(out + owner->prefix_len, owner->pointer);
+            }
+            out += first_len;
+        } else {
+            wire_put_u16(out, pointer);
+            out += 2;
+        }
+        memcpy(out, rr + 2, rr_len - 2);
+        out += rr_len - 2;
+        rr += rr_len;
+    }
+    response->at = (size_t)(out - response->bytes);
+    response->counts[section] = (uint16_t)(response->counts[section] + rr_n);
+    return true;
+}
+
+bool response_add_foreign(struct response *response, enum response_section section,
+                          const struct zone_rrset *rrset, const uint8_t *prefix, size_t prefix_len,
+                          unsigned stage, unsigned suffix_len)
+{
+    struct response_owner owner = {prefix, prefix_len,
+                                   response_pointer_at(response, stage, suffix_len)};
+
+    if (!response_put(response, section, rrset, &owner)) {
+        response->truncated = true; /* RFC 4035 section 3.1.1 */
+        return false;
+    }
     return true;
 }
 
@@ -144,7 +244,8 @@ bool response_follow(struct response *response, const struct zone_rrset *rrset, 
     }
     if (rrset) {
         /* the RDATA is a name; its pointer, if it has one, is the patch after the owner's */
-        place.at = (uint16_t)(response->at - rrset->wire_len + RESPONSE_RR_FIXED);
+        place.at = (uint16_t)(response->at - (response->dnssec ? rrset->sig_len : 0) -
+                              rrset->wire_len + RESPONSE_RR_FIXED);
         place.tail_len = rrset->patch_n > 1 ? rrset->patches[1].suffix_len : 0;
     } else {
         place.at = (uint16_t)(response->at - target_len);
@@ -164,6 +265,12 @@ static bool response_put_node(struct response *response, const struct zone_node 
     uint8_t *out = response->bytes + response->at;
     const uint8_t *rr = rrset->wire;
 
+    if (response->dnssec && rrset->sig_n) {
+        struct response_owner owner = {node->name, pointed ? 0 : owner_len,
+                                       pointed ? (uint16_t)(0xc000u | name_at) : 0};
+
+        return response_put(response, RESPONSE_ADDITIONAL, rrset, &owner);
+    }
     if (response->truncated ||
         rrset->rr_n * (owner_len - 2 + rr_len) > response->limit - response->at) {
         return false;

@@ -37,6 +37,7 @@ struct response {
     size_t limit; /* room for OPT is already taken off */
     uint16_t counts[RESPONSE_SECTIONS];
     bool truncated;
+    bool dnssec;   /* signatures go along (RFC 4035 section 3.1.1); response_init() leaves it */
     uint8_t stage; /* of the name RRsets are added for now */
     struct response_place places[RESPONSE_STAGES];
 };
@@ -45,10 +46,21 @@ struct response {
 void response_init(struct response *response, uint8_t *bytes, size_t limit, const uint8_t *question,
                    size_t question_len);
 
-/* Adds an RRset whose owner is the current name, one of its ancestors, or the wildcard it matched.
- * Its TTLs become at most `ttl_max`. False: no room (now truncated). */
+/* Adds an RRset whose owner is the current name, one of its ancestors, or the wildcard it matched,
+ * and with `dnssec` its signatures, or neither. Its TTLs become at most `ttl_max`. False: no room
+ * (now truncated). */
 bool response_add(struct response *response, enum response_section section,
                   const struct zone_rrset *rrset, uint32_t ttl_max);
+
+/* Adds the signatures of such an RRset without the RRset. */
+bool response_add_signatures(struct response *response, enum response_section section,
+                             const struct zone_rrset *rrset);
+
+/* Adds an RRset without names to compress, and its signatures if wanted, whose owner is `prefix`,
+ * whole labels, followed by the suffix of `suffix_len` bytes of the name of stage `stage`. */
+bool response_add_foreign(struct response *response, enum response_section section,
+                          const struct zone_rrset *rrset, const uint8_t *prefix, size_t prefix_len,
+                          unsigned stage, unsigned suffix_len);
 
 /* Adds `count` address records of the current name: `address_len` is 4 or 16, addresses lie back to
  * back. */

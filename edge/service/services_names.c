@@ -11,8 +11,6 @@
 #include "edge/zone/zone.h"
 #include "edge/zone/zone_set.h"
 
-#define SERVICES_TYPE_DNSKEY 48
-
 /* What answers when nobody is left must be there for each family, or a full failure would take a
  * type away. */
 static int services_check_static(const struct service *service, const struct zone_node *zone_node,
@@ -42,6 +40,11 @@ static int services_check_zone(const struct zone *zone, const struct service *se
     const struct zone_node *found = zone_find(zone, name, &exact);
     char text[NAME_TEXT_LEN];
 
+    if (zone->denial) { /* addresses per client that nobody signed would be bogus */
+        return yaml_fail(node, -EINVAL, failure,
+                         "%s lies in the zone %s, which is signed: a service cannot answer there",
+                         yaml_key(node), name_to_text(zone->apex->name, text));
+    }
     if (found->cut) {
         return yaml_fail(node, -EINVAL, failure, "%s lies in the delegation of %s", yaml_key(node),
                          name_to_text(found->cut->name, text));
@@ -52,11 +55,6 @@ static int services_check_zone(const struct zone *zone, const struct service *se
     }
     if (exact && (found->flags & ZONE_NODE_CNAME)) {
         return yaml_fail(node, -EINVAL, failure, "the zone has a CNAME record at %s",
-                         yaml_key(node));
-    }
-    if (!exact && zone_node_rrset(zone->apex, SERVICES_TYPE_DNSKEY)) {
-        return yaml_fail(node, -EINVAL, failure,
-                         "%s does not exist in its zone, which is signed and would prove it",
                          yaml_key(node));
     }
     if (service->on_empty == SERVICE_ON_EMPTY_STATIC) {

@@ -30,16 +30,76 @@ const struct rdata_layout *rdata_layout(uint16_t type)
     return NULL;
 }
 
+/* RFC 4034 section 4.1.2: windows in rising order, none of them empty. */
+static bool rdata_check_bitmap(const uint8_t *bitmap, uint32_t len)
+{
+    int window = -1;
+
+    while (len) {
+        uint32_t window_len = len >= 2 ? 2u + bitmap[1] : 0;
+
+        if (window_len < 3 || window_len > 34 || window_len > len || bitmap[0] <= window) {
+            return false;
+        }
+        window = bitmap[0];
+        bitmap += window_len;
+        len -= window_len;
+    }
+    return true;
+}
+
+bool rdata_bitmap_has(const uint8_t *bitmap, uint32_t len, uint16_t type)
+{
+    unsigned byte = (type & 0xffu) / 8;
+
+    while (len && bitmap[0] != type >> 8) {
+        uint32_t window_len = 2u + bitmap[1];
+
+        bitmap += window_len;
+        len -= window_len;
+    }
+    return len && byte < bitmap[1] && (bitmap[2 + byte] & (0x80u >> (type & 7u)));
+}
+
+/* RFC 5155 section 3.2: fixed fields, salt, next hashed owner name, types. */
+static bool rdata_check_nsec3(const uint8_t *rdata, uint32_t len)
+{
+    uint32_t at = len >= 5 ? 5u + rdata[4] : len;
+
+    if (at >= len) {
+        return false;
+    }
+    at += 1u + rdata[at];
+    return at <= len && rdata_check_bitmap(rdata + at, len - at);
+}
+
+/* What of DNSSEC is read and not only copied. */
+static bool rdata_check_dnssec(uint16_t type, const uint8_t *rdata, uint32_t len)
+{
+    size_t name;
+
+    switch (type) {
+    case WIRE_TYPE_RRSIG:
+        return len > 18 && name_check(rdata + 18, len - 18) != 0;
+    case WIRE_TYPE_NSEC:
+        name = name_check(rdata, len);
+        return name && rdata_check_bitmap(rdata + name, len - (uint32_t)name);
+    case WIRE_TYPE_NSEC3:
+        return rdata_check_nsec3(rdata, len);
+    case WIRE_TYPE_NSEC3PARAM:
+        return len >= 5 && len == 5u + rdata[4];
+    default:
+        return true;
+    }
+}
+
 bool rdata_check(uint16_t type, const uint8_t *rdata, uint32_t len)
 {
     const struct rdata_layout *layout = rdata_layout(type);
     size_t at;
 
-    if (type == WIRE_TYPE_RRSIG) { /* the covered type is read from it */
-        return len >= 18;
-    }
     if (!layout) {
-        return true;
+        return rdata_check_dnssec(type, rdata, len);
     }
     at = layout->before;
     if (at > len) {

@@ -22,7 +22,11 @@ struct rdata_layout {
 /* NULL: opaque. */
 const struct rdata_layout *rdata_layout(uint16_t type);
 
-/* Whether the bytes have the form the layout says; true for opaque types. */
+/* Whether the bytes have the form the layout says, or, for the types of DNSSEC, the form that
+ * proofs are made from (RFC 4034, RFC 5155); true for opaque types. */
 bool rdata_check(uint16_t type, const uint8_t *rdata, uint32_t len);
+
+/* Whether a type bit map (RFC 4034 section 4.1.2), well-formed, has the type. */
+bool rdata_bitmap_has(const uint8_t *bitmap, uint32_t len, uint16_t type);
 
 #endif

@@ -9,6 +9,9 @@
  * (only in the types that RFC 3597 section 4 allows). Where that does not hold (referrals, SOA in a
  * negative answer, wildcards, CNAME targets) the pointers named by `patches` are rewritten while
  * copying.
+ *
+ * The signatures of an RRset (RFC 4034 section 3) stand right after it, with their owners as the
+ * pointer 0xc00c and the TTL of the set, and go with it wherever DNSSEC is wanted.
  */
 #ifndef EDGE_ZONE_H
 #define EDGE_ZONE_H
@@ -20,6 +23,7 @@
 #include "edge/wire/name.h"
 
 struct arena;
+struct zone_denial; /* edge/zone/zone_denial.h */
 struct zone_node;
 
 /* A compression pointer: two bytes at `offset` that point to the suffix of the owner which is
@@ -40,15 +44,17 @@ struct zone_additional {
 
 struct zone_rrset {
     uint16_t type;
-    uint16_t covered; /* RRSIG: the type it covers; else 0 */
+    uint16_t covered; /* an RRSIG over a set that is not here: the type it covers; else 0 */
     uint16_t rr_n;
     uint16_t patch_n;
     uint16_t additional_n;
     uint8_t owner_len; /* 0: a wildcard; the name it stands for is another one each time */
+    uint16_t sig_n;    /* its signatures */
+    uint16_t sig_len;
     uint32_t ttl;
-    uint32_t wire_len;
-    const uint8_t *wire;
-    const struct zone_patch *patches;
+    uint32_t wire_len;                /* of the records alone */
+    const uint8_t *wire;              /* wire_len bytes of records, sig_len bytes of signatures */
+    const struct zone_patch *patches; /* in the records; of signatures every owner is one */
     const struct zone_additional *additional;
     const uint8_t *target; /* CNAME and DNAME: the name they point to, not compressed */
 };
@@ -88,6 +94,7 @@ struct zone {
     const struct zone_node *apex;
     const struct zone_rrset *soa;          /* as a query for it gets it */
     const struct zone_rrset *soa_negative; /* TTL = min(TTL, MINIMUM), RFC 2308 section 3 */
+    const struct zone_denial *denial;      /* proofs of what does not exist; NULL: not signed */
     struct arena *arena;
 };
 
@@ -103,7 +110,7 @@ const struct zone_node *zone_get(const struct zone *zone, const struct name_key 
 const struct zone_node *zone_find(const struct zone *zone, const struct name_key *key,
                                   bool *ret_exact);
 
-/* The RRset of a type (for RRSIG: of the first covered type), or NULL. */
+/* The RRset of a type, or NULL. Of RRSIG it knows only those over sets that are not here. */
 static inline const struct zone_rrset *zone_node_rrset(const struct zone_node *node, uint16_t type)
 {
     for (unsigned i = 0; i < node->rrset_n; i++) {

@@ -135,6 +135,7 @@ void zone_builder_free(struct zone_builder *builder)
         free(builder->nodes);
         free(builder->slots);
         free(builder->records);
+        free(builder->hashed);
         free(builder);
     }
 }
@@ -200,10 +201,9 @@ int zone_builder_add(struct zone_builder *builder, const struct zone_record *rec
     if (record->type == WIRE_TYPE_RRSIG) {
         add.covered = wire_get_u16(record->rdata);
     }
-    /* RFC 5155 section 7.2.8: the hashed names of NSEC3 are no names of the zone. Their records
-     * only prove denials, which are given with DO. */
     if (record->type == WIRE_TYPE_NSEC3 || add.covered == WIRE_TYPE_NSEC3) {
-        return 0;
+        add.rdata = record->rdata;
+        return zone_builder_add_hashed(builder, &key, &add, failure);
     }
     add.rdata = arena_copy(builder->arena, record->rdata, record->rdata_len);
     if (!add.rdata || builder_intern(builder, &key, key.label_n, &add.node) ||
@@ -244,8 +244,8 @@ static int builder_compare(const void *a, const void *b)
     return (left->rdata_len > right->rdata_len) - (left->rdata_len < right->rdata_len);
 }
 
-static void builder_warn(struct zone_report *report, const struct builder_record *record,
-                         const char *reason)
+void zone_builder_warn(struct zone_report *report, const struct builder_record *record,
+                       const char *reason)
 {
     if (report->warning_n++ == 0) {
         snprintf(report->first_warning, sizeof(report->first_warning), "%s:%u: %s", record->file,
@@ -270,7 +270,8 @@ static void builder_group(struct zone_builder *builder, struct zone_report *repo
             last->ttl != records[i].ttl) {
             uint32_t ttl = last->ttl < records[i].ttl ? last->ttl : records[i].ttl;
 
-            builder_warn(report, &records[i], "TTLs differ within an RRset; the lowest is used");
+            zone_builder_warn(report, &records[i],
+                              "TTLs differ within an RRset; the lowest is used");
             records[i].ttl = ttl;
             for (uint32_t k = kept; k-- > 0 && builder_same_rrset(&records[k], &records[i]);) {
                 records[k].ttl = ttl;
@@ -290,6 +291,111 @@ static void builder_group(struct zone_builder *builder, struct zone_report *repo
             node->first = i;
         }
         node->has_dname |= records[i].type == WIRE_TYPE_DNAME;
+    }
+}
+
+uint32_t zone_builder_rrset(const struct zone_builder *builder, const struct builder_node *node,
+                            uint16_t type, uint16_t covered, uint32_t *ret_first)
+{
+    uint32_t end = node->first + node->record_n;
+    uint32_t low = node->first, high = end, first;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct builder_record *record = &builder->records[middle];
+
+        if (record->type < type || (record->type == type && record->covered < covered)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    first = low;
+    while (low < end && builder->records[low].type == type &&
+           builder->records[low].covered == covered) {
+        low++;
+    }
+    *ret_first = first;
+    return low - first;
+}
+
+/* --- signatures --- */
+
+/* Parents come before their children. */
+static void builder_find_cuts(struct zone_builder *builder)
+{
+    for (uint32_t i = 1; i < builder->node_n; i++) {
+        struct builder_node *node = &builder->nodes[i];
+        uint32_t first;
+
+        if (builder->nodes[node->parent].place != BUILDER_AUTHORITATIVE) {
+            node->place = BUILDER_BELOW;
+        } else if (zone_builder_rrset(builder, node, WIRE_TYPE_NS, 0, &first)) {
+            node->place = BUILDER_CUT;
+        }
+    }
+}
+
+/* What the zone says with authority, and so may sign (RFC 4035 section 2.2). */
+static bool builder_signable(const struct builder_node *node, uint16_t type)
+{
+    return node->place == BUILDER_AUTHORITATIVE ||
+           (node->place == BUILDER_CUT && (type == WIRE_TYPE_DS || type == WIRE_TYPE_NSEC));
+}
+
+/* Signatures that nothing asks for stay as records of their own. */
+static void builder_attach(struct zone_builder *builder, struct zone_report *report)
+{
+    for (uint32_t i = 0; i < builder->record_n; i++) {
+        struct builder_record *record = &builder->records[i];
+        const struct builder_node *node = &builder->nodes[record->node];
+        uint32_t first;
+
+        if (record->type != WIRE_TYPE_RRSIG) {
+            continue;
+        }
+        if (!zone_builder_rrset(builder, node, record->covered, 0, &first)) {
+            zone_builder_warn(report, record, "RRSIG record over a set that does not exist");
+        } else if (!builder_signable(node, record->covered)) {
+            zone_builder_warn(report, record,
+                              "RRSIG record over data that is not the zone's to sign");
+        } else {
+            record->attached = true;
+            if (record->ttl != builder->records[first].ttl) { /* RFC 4034 section 3 */
+                zone_builder_warn(report, record,
+                                  "TTL of an RRSIG record is not that of its set, which is used");
+            }
+        }
+    }
+}
+
+static void builder_find_unsigned(const struct zone_builder *builder, struct zone_report *report)
+{
+    for (uint32_t i = 0; i < builder->record_n; i++) {
+        const struct builder_record *record = &builder->records[i];
+        const struct builder_node *node = &builder->nodes[record->node];
+        uint32_t first;
+
+        if (record->type != WIRE_TYPE_RRSIG && builder_signable(node, record->type) &&
+            (i == 0 || !builder_same_rrset(record - 1, record)) &&
+            !zone_builder_rrset(builder, node, WIRE_TYPE_RRSIG, record->type, &first)) {
+            zone_builder_warn(report, record, "no RRSIG record over this set of a signed zone");
+        }
+    }
+}
+
+static void builder_sign(struct zone_builder *builder, struct zone_report *report)
+{
+    const struct builder_node *apex = &builder->nodes[0];
+    uint32_t first;
+
+    builder_find_cuts(builder);
+    builder_attach(builder, report);
+    builder->is_signed = zone_builder_rrset(builder, apex, WIRE_TYPE_DNSKEY, 0, &first) &&
+                         zone_builder_rrset(builder, apex, WIRE_TYPE_RRSIG, WIRE_TYPE_SOA, &first);
+    if (builder->is_signed) {
+        builder_find_unsigned(builder, report);
+        zone_builder_sort_hashed(builder);
     }
 }
 
@@ -316,9 +422,10 @@ int zone_builder_finish(struct zone_builder *builder, const char *file, struct z
     int status;
 
     builder_group(builder, &report);
+    builder_sign(builder, &report);
     status = zone_check(builder, file, failure);
     if (status == 0) {
-        status = zone_freeze(builder, file, ret_zone, failure);
+        status = zone_freeze(builder, file, ret_zone, &report, failure);
     }
     if (status == 0 && ret_report) {
         *ret_report = report;

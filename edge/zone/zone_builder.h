@@ -40,7 +40,11 @@ void zone_builder_free(struct zone_builder *builder); /* NULL is allowed */
 int zone_builder_add(struct zone_builder *builder, const struct zone_record *record,
                      struct failure *failure);
 
-/* -EINVAL with the reason when the whole is no zone. The caller owns one reference. `file` names
+/* A zone is signed when its apex has a DNSKEY RRset and a signature over its SOA; then a chain of
+ * NSEC or NSEC3 records must prove what does not exist, or the whole is no zone. Signatures are
+ * neither verified nor looked at for their time.
+ *
+ * -EINVAL with the reason when the whole is no zone. The caller owns one reference. `file` names
  * the zone in messages that belong to no record; `ret_report` may be NULL. */
 int zone_builder_finish(struct zone_builder *builder, const char *file, struct zone **ret_zone,
                         struct zone_report *ret_report, struct failure *failure);

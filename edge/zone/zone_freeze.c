@@ -12,23 +12,40 @@
 #include "edge/zone/zone_builder_parts.h"
 #include "edge/zone/zone_render.h"
 
+/* The signatures over the set that starts with this record; *ret_first the first of them. */
+static uint32_t freeze_signatures(const struct zone_builder *builder,
+                                  const struct builder_record *record, uint32_t *ret_first)
+{
+    const struct builder_node *node = &builder->nodes[record->node];
+    uint32_t sig_n =
+        record->type == WIRE_TYPE_RRSIG
+            ? 0
+            : zone_builder_rrset(builder, node, WIRE_TYPE_RRSIG, record->type, ret_first);
+
+    return sig_n && builder->records[*ret_first].attached ? sig_n : 0;
+}
+
 static int freeze_rrset(const struct zone_builder *builder, struct arena *arena,
                         const struct builder_node *node, uint32_t first, uint32_t count,
                         struct zone_rrset *ret_rrset, struct failure *failure)
 {
-    struct render_rr *rrs = calloc(count, sizeof(*rrs));
+    uint32_t sig_first = 0;
+    uint32_t sig_n = freeze_signatures(builder, &builder->records[first], &sig_first);
+    struct render_rr *rrs = calloc(count + sig_n, sizeof(*rrs));
     int status;
 
     if (!rrs) {
         return failure_set(failure, -ENOMEM, "out of memory");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct builder_record *record = &builder->records[first + i];
+    for (uint32_t i = 0; i < count + sig_n; i++) {
+        const struct builder_record *record =
+            &builder->records[i < count ? first + i : sig_first + i - count];
 
         rrs[i] = (struct render_rr){
             .rdata = record->rdata, .rdata_len = record->rdata_len, .ttl = record->ttl};
     }
-    status = zone_render(arena, node->name, builder->records[first].type, rrs, count, ret_rrset);
+    status =
+        zone_render(arena, node->name, builder->records[first].type, rrs, count, sig_n, ret_rrset);
     ret_rrset->covered = builder->records[first].covered;
     free(rrs);
     if (status == -E2BIG) {
@@ -48,12 +65,16 @@ static int freeze_rrsets(const struct zone_builder *builder, struct arena *arena
 
     to->rrsets = *rrsets;
     for (uint32_t i = from->first, next; i < end; i = next) {
-        struct zone_rrset *rrset = (*rrsets)++;
+        struct zone_rrset *rrset;
         int status;
 
         for (next = i + 1; next < end && builder_same_rrset(&records[i], &records[next]);) {
             next++;
         }
+        if (records[i].attached) {
+            continue;
+        }
+        rrset = (*rrsets)++;
         if (to->rrset_n == UINT16_MAX) {
             return zone_builder_fail(&records[i], failure, "too many RRsets at a name");
         }
@@ -76,7 +97,8 @@ static uint32_t freeze_count_rrsets(const struct zone_builder *builder)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < builder->record_n; i++) {
-        count += i == 0 || !builder_same_rrset(&builder->records[i - 1], &builder->records[i]);
+        count += !builder->records[i].attached &&
+                 (i == 0 || !builder_same_rrset(&builder->records[i - 1], &builder->records[i]));
     }
     return count;
 }
@@ -165,26 +187,37 @@ static int freeze_slots(struct zone *zone)
 /* RFC 2308 section 3: negative answers live min(SOA TTL, SOA MINIMUM). */
 static int freeze_soa(const struct zone_builder *builder, struct zone *zone)
 {
-    uint32_t count;
+    uint32_t count, sig_first = 0;
     const struct builder_record *soa =
         zone_builder_find(builder, &builder->nodes[0], WIRE_TYPE_SOA, &count);
     uint32_t minimum = wire_get_u32(soa->rdata + soa->rdata_len - 4);
-    struct render_rr rr = {.rdata = soa->rdata,
-                           .rdata_len = soa->rdata_len,
-                           .ttl = minimum < soa->ttl ? minimum : soa->ttl};
+    uint32_t sig_n = freeze_signatures(builder, soa, &sig_first);
+    struct render_rr *rrs = calloc(1 + sig_n, sizeof(*rrs));
     struct zone_rrset *negative = arena_alloc(zone->arena, sizeof(*negative));
+    int status;
 
-    if (!negative) {
+    if (!rrs || !negative) {
+        free(rrs);
         return -ENOMEM;
+    }
+    rrs[0] = (struct render_rr){.rdata = soa->rdata,
+                                .rdata_len = soa->rdata_len,
+                                .ttl = minimum < soa->ttl ? minimum : soa->ttl};
+    for (uint32_t i = 0; i < sig_n; i++) {
+        const struct builder_record *sig = &builder->records[sig_first + i];
+
+        rrs[1 + i] = (struct render_rr){.rdata = sig->rdata, .rdata_len = sig->rdata_len};
     }
     zone->serial = wire_get_u32(soa->rdata + soa->rdata_len - 20);
     zone->soa = zone_node_rrset(zone->apex, WIRE_TYPE_SOA);
     zone->soa_negative = negative;
-    return zone_render(zone->arena, zone->apex->name, WIRE_TYPE_SOA, &rr, 1, negative);
+    status = zone_render(zone->arena, zone->apex->name, WIRE_TYPE_SOA, rrs, 1, sig_n, negative);
+    free(rrs);
+    return status;
 }
 
 int zone_freeze(const struct zone_builder *builder, const char *file, struct zone **ret_zone,
-                struct failure *failure)
+                struct zone_report *report, struct failure *failure)
 {
     struct zone_rrset *rrsets;
     struct zone *zone = calloc(1, sizeof(*zone));
@@ -195,11 +228,14 @@ int zone_freeze(const struct zone_builder *builder, const char *file, struct zon
         return failure_set(failure, -ENOMEM, "%s: out of memory", file);
     }
     zone->references = 1;
-    zone->record_n = builder->record_n;
+    zone->record_n = builder->record_n + (builder->is_signed ? builder->hashed_n : 0);
     status = freeze_nodes(builder, zone, &rrsets, failure);
     if (status == 0 &&
         (freeze_slots(zone) || freeze_soa(builder, zone) || zone_render_additional(zone, rrsets))) {
         status = failure_set(failure, -ENOMEM, "%s: out of memory", file);
+    }
+    if (status == 0 && builder->is_signed) {
+        status = zone_denial_freeze(builder, zone, file, report, failure);
     }
     if (status) {
         zone_unref(zone);

@@ -88,15 +88,38 @@ static void render_rdata(struct render *render, const struct rdata_layout *layou
     render_bytes(render, rdata, layout->after);
 }
 
+static void render_fixed(uint8_t *rr, uint16_t type, uint32_t ttl, size_t rdata_len)
+{
+    wire_put_u16(rr + 2, type);
+    wire_put_u16(rr + 4, WIRE_CLASS_IN);
+    wire_put_u32(rr + 6, ttl);
+    wire_put_u16(rr + 10, (uint16_t)rdata_len);
+}
+
+/* Behind the records: the owner is theirs, so there is nothing to patch but the owner. */
+static void render_signatures(struct render *render, const struct render_rr *sigs, uint32_t sig_n,
+                              uint32_t ttl)
+{
+    for (uint32_t i = 0; i < sig_n; i++) {
+        uint8_t *rr = render->bytes + render->at;
+
+        wire_put_u16(rr, 0xc000u | WIRE_HEADER_LEN);
+        render_fixed(rr, WIRE_TYPE_RRSIG, ttl, sigs[i].rdata_len);
+        render->at += RENDER_FIXED_LEN;
+        render_bytes(render, sigs[i].rdata, sigs[i].rdata_len);
+    }
+}
+
 int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
-                const struct render_rr *rrs, uint32_t rr_n, struct zone_rrset *ret_rrset)
+                const struct render_rr *rrs, uint32_t rr_n, uint32_t sig_n,
+                struct zone_rrset *ret_rrset)
 {
     const struct rdata_layout *layout = rdata_layout(type);
     struct render render = {.owner = owner, .owner_len = name_len(owner)};
     uint8_t bytes[RENDER_WIRE_MAX];
-    size_t patch_max, max = 0;
+    size_t patch_max, wire_len, max = 0;
 
-    for (uint32_t i = 0; i < rr_n; i++) {
+    for (uint32_t i = 0; i < rr_n + sig_n; i++) {
         max += RENDER_FIXED_LEN + rrs[i].rdata_len;
         if (max > RENDER_WIRE_MAX) {
             return -E2BIG;
@@ -114,13 +137,12 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
 
         render_pointer(&render,
                        name_is_wildcard(owner) ? ZONE_PATCH_OWNER : (uint8_t)render.owner_len);
-        wire_put_u16(render.bytes + start + 2, type);
-        wire_put_u16(render.bytes + start + 4, WIRE_CLASS_IN);
-        wire_put_u32(render.bytes + start + 6, rrs[i].ttl);
         render.at = start + RENDER_FIXED_LEN;
         render_rdata(&render, layout, &rrs[i]);
-        wire_put_u16(render.bytes + start + 10, (uint16_t)(render.at - start - RENDER_FIXED_LEN));
+        render_fixed(render.bytes + start, type, rrs[i].ttl, render.at - start - RENDER_FIXED_LEN);
     }
+    wire_len = render.at;
+    render_signatures(&render, rrs + rr_n, sig_n, rrs[0].ttl);
     render.bytes = arena_pack(arena, render.at, 1);
     if (!render.bytes) {
         return -ENOMEM;
@@ -132,7 +154,9 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
                             .patch_n = (uint16_t)render.patch_n,
                             .owner_len = name_is_wildcard(owner) ? 0 : (uint8_t)render.owner_len,
                             .ttl = rrs[0].ttl,
-                            .wire_len = (uint32_t)render.at,
+                            .sig_n = (uint16_t)sig_n,
+                            .sig_len = (uint16_t)(render.at - wire_len),
+                            .wire_len = (uint32_t)wire_len,
                             .wire = render.bytes,
                             .patches = render.patches};
     if (type == WIRE_TYPE_CNAME || type == WIRE_TYPE_DNAME) {

@@ -21,9 +21,11 @@ struct render_rr {
 /* More than this fits into no message beside a question. */
 #define RENDER_WIRE_MAX 65000u
 
-/* `rrs` are well-formed (rdata_check), at least one. -E2BIG, -ENOMEM. */
+/* `rrs` are well-formed (rdata_check): `rr_n` records, at least one, and after them `sig_n` RRSIG
+ * records over them, whose TTL becomes that of the set (RFC 4034 section 3). -E2BIG, -ENOMEM. */
 int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
-                const struct render_rr *rrs, uint32_t rr_n, struct zone_rrset *ret_rrset);
+                const struct render_rr *rrs, uint32_t rr_n, uint32_t sig_n,
+                struct zone_rrset *ret_rrset);
 
 /* Finds the addresses this zone has for the names in NS, MX and SRV records. The zone's table is
  * ready; `rrsets` is the one array that all its nodes point into, still writable. 0 or -ENOMEM. */

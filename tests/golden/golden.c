@@ -49,6 +49,22 @@ static bool record_equal(const struct table_record *a, const struct table_record
     return !memcmp(left, right, a->rdata_len);
 }
 
+/* Marks the signatures over the set that `record` belongs to. */
+static bool check_rrsig(const struct table_record *record, const struct table_list *got, bool *used)
+{
+    bool found = false;
+
+    for (size_t k = 0; k < got->count; k++) {
+        const struct table_record *rrsig = &got->records[k];
+
+        if (rrsig->type == WIRE_TYPE_RRSIG && wire_get_u16(rrsig->rdata) == record->type &&
+            rrsig->ttl == record->ttl && name_equal(rrsig->owner, record->owner)) {
+            used[k] = found = true;
+        }
+    }
+    return found;
+}
+
 static bool check_section(const struct table_list *wanted, const struct table_list *got)
 {
     bool used[TABLE_RECORDS_MAX] = {false};
@@ -65,6 +81,10 @@ static bool check_section(const struct table_list *wanted, const struct table_li
             used[k] = true;
         } else {
             show_record("missing", &wanted->records[i]);
+            good = false;
+        }
+        if (wanted->records[i].with_rrsig && !check_rrsig(&wanted->records[i], got, used)) {
+            show_record("no RRSIG over", &wanted->records[i]);
             good = false;
         }
     }

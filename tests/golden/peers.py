@@ -13,7 +13,7 @@ difference is no failure by itself. Those known with Knot 3.2, NSD 4.6 and BIND 
   a CNAME loop ends as an answer, as in Knot and NSD; BIND fails
   a DNAME that makes too long a name is YXDOMAIN (RFC 6672 section 2.2); Knot says NXDOMAIN
   ANY gets HINFO (RFC 8482 section 4.2), the others give one or all sets; RRSIG one set's signatures, as in Knot
-  DO adds no signatures yet
+  NSEC at a CNAME or a delegation, signatures as such: see tests/system/test_dnssec.py
   transfers are REFUSED, types that are no question FORMERR or NOTIMP; the others differ among themselves
   required glue that does not fit sets TC (RFC 9471), as Knot does
   malformed queries get FORMERR with the question where there is one; Knot and BIND overlook some, Knot drops some
@@ -36,7 +36,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ZONES = ["example.com.", "example.net.", "child.example.com.", "signed.example."]
+ZONES = ["example.com.", "example.net.", "child.example.com.", "signed.example.", "hashed.example."]
 PORTS = {"knot": 5301, "nsd": 5302, "bind": 5303}
 SERVICES = ["www.example.com", "pair.", "v4only.", "down", "services.example.com", "cdn.example.com", "alias.example.com",
             "alias2.example.com", "back.example.net", "geo.wild", "both.example.com", "crowd"]

@@ -63,14 +63,15 @@ static void table_scan(const char *text, struct table_record *ret_record)
     zs_deinit(&scanner);
 }
 
-static void table_record(struct table_row *row, enum table_section section, const char *text)
+static void table_record(struct table_row *row, enum table_section section, const char *text,
+                         bool with_rrsig)
 {
     struct table_list *list = &row->sections[section];
 
     if (text[0] == '@') {
         for (size_t i = 0; i < alias_n; i++) {
             if (!strcmp(text + 1, aliases[i].name)) {
-                table_record(row, section, aliases[i].text);
+                table_record(row, section, aliases[i].text, with_rrsig);
                 return;
             }
         }
@@ -79,7 +80,24 @@ static void table_record(struct table_row *row, enum table_section section, cons
     if (list->count == TABLE_RECORDS_MAX) {
         table_fail("too many records", text);
     }
-    table_scan(text, &list->records[list->count++]);
+    table_scan(text, &list->records[list->count]);
+    list->records[list->count++].with_rrsig = with_rrsig;
+}
+
+/* "an RECORD" or "an+ RECORD". */
+static bool table_section_line(struct table_row *row, const char *line)
+{
+    static const char *const names[TABLE_SECTIONS] = {"an", "au", "ad"};
+
+    for (int section = 0; section < TABLE_SECTIONS; section++) {
+        bool with_rrsig = line[0] && line[1] && line[2] == '+';
+
+        if (!strncmp(line, names[section], 2) && line[2 + with_rrsig] == ' ') {
+            table_record(row, (enum table_section)section, line + 3 + with_rrsig, with_rrsig);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The number of a type, found by reading an empty record of it in RFC 3597 form. */
@@ -374,13 +392,7 @@ bool table_next(FILE *file, struct table_row *ret_row)
             table_parse_query(ret_row, line + 2);
         } else if (line[0] == '=') {
             table_parse_result(ret_row, line + 2);
-        } else if (!strncmp(line, "an ", 3)) {
-            table_record(ret_row, TABLE_ANSWER, line + 3);
-        } else if (!strncmp(line, "au ", 3)) {
-            table_record(ret_row, TABLE_AUTHORITY, line + 3);
-        } else if (!strncmp(line, "ad ", 3)) {
-            table_record(ret_row, TABLE_ADDITIONAL, line + 3);
-        } else {
+        } else if (!table_section_line(ret_row, line)) {
             table_fail("unknown line", line);
         }
     }

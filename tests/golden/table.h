@@ -29,6 +29,7 @@ struct table_record {
     uint16_t type;
     uint16_t class;
     uint32_t ttl;
+    bool with_rrsig; /* and the signatures over its set */
     size_t rdata_len;
     uint8_t rdata[TABLE_RDATA_MAX]; /* names not compressed */
 };

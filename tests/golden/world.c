@@ -127,8 +127,9 @@ struct image *world_image(void)
 
 struct zone_set *world_zones(const char *folder)
 {
-    static const char *const origins[] = {"example.com.", "example.net.", "child.example.com.",
-                                          "child.broken.example.", "signed.example."};
+    static const char *const origins[] = {"example.com.",       "example.net.",
+                                          "child.example.com.", "child.broken.example.",
+                                          "signed.example.",    "hashed.example."};
     struct zone_set *zones = zone_set_new();
     uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
 
