@@ -238,3 +238,11 @@ def until(check, seconds=5):
         if result or time.monotonic() > deadline:
             return result
         time.sleep(0.02)
+
+
+def halt(process):
+    """SIGSTOP, and every thread has stopped: until each has run once, it goes on serving."""
+    process.send_signal(signal.SIGSTOP)
+    tasks = f"/proc/{process.pid}/task"
+    assert until(lambda: all(open(f"{tasks}/{task}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "T"
+                             for task in os.listdir(tasks)))

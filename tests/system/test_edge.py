@@ -16,21 +16,13 @@ import dns.message
 import dns.rcode
 import pytest
 
-from edge_lab import BIN, Edge, free_port, frame, query, read_exactly, read_frame, until, zone_text
+from edge_lab import BIN, Edge, free_port, frame, halt, query, read_exactly, read_frame, until, zone_text
 
 
 @pytest.fixture
 def edge(tmp_path):
     with Edge(tmp_path) as server:
         yield server
-
-
-def halt(process):
-    """SIGSTOP, and every thread has stopped: until each has run once, it goes on serving."""
-    process.send_signal(signal.SIGSTOP)
-    tasks = f"/proc/{process.pid}/task"
-    assert until(lambda: all(open(f"{tasks}/{task}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "T"
-                             for task in os.listdir(tasks)))
 
 
 # --- transports
