@@ -130,6 +130,7 @@ def write(world, directory):
     (directory / "map.csv").write_text("".join(f"{prefix},{pop}\n" for prefix, pop in world.prefixes()))
     (directory / "static.queries").write_text("\n".join(world.static_queries(0)) + "\n")
     (directory / "nxd.queries").write_text("\n".join(world.static_queries(0.1)) + "\n")
+    (directory / "nxd_all.queries").write_text("\n".join(world.static_queries(1)) + "\n")
     for case, rows in (("geo_ecs", world.geo_ecs_queries()), ("geo_plain", world.geo_plain_queries())):
         rows = list(rows)
         (directory / f"{case}.queries").write_text("".join(line + "\n" for line, _, _ in rows))

@@ -6,13 +6,15 @@ import bench_cpu
 import bench_process
 
 ECHO_PORT = 5399
+RATE = 30_000  # queries a second of the latency cases
 
 
 def load(options, case, seconds, port):
     """The echo knows no TCP: for it a TCP case is the UDP case with the same queries."""
-    tcp = case.endswith("_tcp") and port != ECHO_PORT
-    return bench_process.load(options.dir, case.removesuffix("_tcp"), seconds, port, not options.no_realtime,
-                              window=1000 if tcp else options.window, connections=10 if tcp else 0)
+    tcp, latency = case.endswith("_tcp") and port != ECHO_PORT, case.endswith("_lat")
+    return bench_process.load(options.dir, case.removesuffix("_tcp").removesuffix("_lat"), seconds, port,
+                              not options.no_realtime, window=1000 if tcp or latency else options.window,
+                              connections=10 if tcp else 0, rate=RATE if latency else 0)
 
 
 class Meter:
@@ -37,8 +39,15 @@ class Meter:
                 "load_busy": (cpu.load_ns + load_ns) / 1e9 / result["seconds"],
                 "other_busy": max(0.0, cpu.busy_ns - own) / cpu.wall_ns,
                 "answered": result["answered"] / max(1, result["sent"]), "rcodes": result["rcodes"],
-                "unexpected": sum(v for k, v in result["rcodes"].items() if k != "0" and (case, k) != ("nxd", "3")) +
-                (result["empty"] if case != "nxd" else 0) + result["truncated"]}
+                "p50_us": result["p50_us"], "p99_us": result["p99_us"],
+                "unexpected": 0 if port == ECHO_PORT else unexpected(case, result)}
+
+
+def unexpected(case, result):
+    if case == "nxd_all":
+        return sum(v for k, v in result["rcodes"].items() if k != "3") + result["truncated"]
+    wrong = sum(v for k, v in result["rcodes"].items() if k != "0" and (case, k) != ("nxd", "3"))
+    return wrong + (result["empty"] if case != "nxd" else 0) + result["truncated"]
 
 
 def median_interval(values):

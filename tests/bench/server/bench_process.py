@@ -103,11 +103,13 @@ class Running:
                 os.kill(pid, signal.SIGKILL)
 
 
-def load(directory, case, seconds, port=53, realtime=False, queries=0, window=192, connections=0):
+def load(directory, case, seconds, port=53, realtime=False, queries=0, window=192, connections=0, rate=0):
     command = [str(directory / "load"), "-s", net.SERVER_ADDRESS, "-p", str(port), "-f",
                str(directory / f"{case}.queries"), "-d", str(seconds), "-w", str(window)]
     if queries:
         command += ["-n", str(queries)]
+    if rate:
+        command += ["-r", str(rate)]
     if connections:
         command += ["-t", str(connections)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A closed loop of queries: never more than WINDOW unanswered, so that no queue on the way
- * overflows and the server, not the sender's pace, decides the rate. Replays a query file from its
+ * overflows and the server, not the sender's pace, decides the rate; or, over UDP, RATE queries a
+ * second whatever comes back, to see how long each answer takes. Replays a query file from its
  * start, again and again, until the time or the number of queries is used up; prints one JSON
  * object. An answer is one whose id is awaited; what has no answer after 400 ms is lost and its
  * place in the window is given away.
  *
- * Usage: load -s ADDRESS [-p PORT] -f FILE [-d SECONDS] [-n QUERIES] [-w WINDOW] [-t
- * TCP_CONNECTIONS]
+ * Usage: load -s ADDRESS [-p PORT] -f FILE [-d SECONDS] [-n QUERIES] [-w WINDOW]
+ * [-t TCP_CONNECTIONS] [-r RATE]
  */
 #include "load.h"
 
@@ -22,6 +23,7 @@
 #define WINDOW_MAX 4096u
 #define CONNECTION_MAX 256u
 #define LONGEST_S 600.0
+#define RATE_MAX 1e6
 
 uint64_t load_now_ns(void)
 {
@@ -73,6 +75,10 @@ void load_answer(struct load *load, const uint8_t *answer, size_t len)
         load->stray++;
         return;
     }
+    uint64_t latency =
+        load->received_ns > load->sent_ns[id] ? load->received_ns - load->sent_ns[id] : 0;
+    latency /= LOAD_LATENCY_STEP_NS;
+    load->latency[latency < LOAD_LATENCY_N ? latency : LOAD_LATENCY_N - 1]++;
     id_release(load, id);
     load->answered++;
     load->bytes += len;
@@ -99,13 +105,25 @@ bool load_over(const struct load *load, uint64_t now, uint64_t end_ns)
     return now >= end_ns || load->sent >= load->query_max;
 }
 
+/* In microseconds; what was lost is left out. */
+static double latency_us(const struct load *load, double share)
+{
+    double wanted = share * (double)load->answered;
+    uint64_t seen = 0;
+    uint32_t i = 0;
+    while (i < LOAD_LATENCY_N - 1 && (double)(seen += load->latency[i]) < wanted)
+        i++;
+    return (double)(i + 1) * LOAD_LATENCY_STEP_NS / 1000;
+}
+
 static void load_print(const struct load *load, double seconds, uint64_t spent_ns)
 {
     printf("{\"sent\":%lu,\"answered\":%lu,\"lost\":%lu,\"stray\":%lu,\"closed\":%lu,"
            "\"seconds\":%.3f,\"cpu_ns\":%lu,\"truncated\":%lu,\"empty\":%lu,\"bytes\":%lu,"
-           "\"rcodes\":{",
+           "\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f,\"rcodes\":{",
            load->sent, load->answered, load->lost + load->awaited, load->stray, load->closed,
-           seconds, spent_ns, load->truncated, load->empty, load->bytes);
+           seconds, spent_ns, load->truncated, load->empty, load->bytes, latency_us(load, 0.5),
+           latency_us(load, 0.9), latency_us(load, 0.99));
     const char *comma = "";
     for (unsigned i = 0; i < 16; i++) {
         if (load->rcodes[i] == 0)
@@ -119,7 +137,7 @@ static void load_print(const struct load *load, double seconds, uint64_t spent_n
 static void usage(void)
 {
     fputs("usage: load -s ADDRESS [-p PORT] -f FILE [-d SECONDS] [-n QUERIES] [-w WINDOW]"
-          " [-t TCP_CONNECTIONS]\n",
+          " [-t TCP_CONNECTIONS] [-r RATE]\n",
           stderr);
     exit(2);
 }
@@ -132,7 +150,7 @@ int main(int argc, char **argv)
     double seconds = 1;
     unsigned connection_n = 0;
     load.server.sin_port = htons(53);
-    for (int option; (option = getopt(argc, argv, "s:p:f:d:n:w:t:")) >= 0;) {
+    for (int option; (option = getopt(argc, argv, "s:p:f:d:n:w:t:r:")) >= 0;) {
         if (option == 's' && inet_pton(AF_INET, optarg, &load.server.sin_addr) != 1)
             usage();
         else if (option == 'p')
@@ -147,12 +165,15 @@ int main(int argc, char **argv)
             load.window = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 't')
             connection_n = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'r')
+            load.rate = strtod(optarg, NULL);
         else if (option == '?')
             usage();
     }
     if (path == NULL || load.server.sin_addr.s_addr == 0 || !(seconds > 0) || seconds > LONGEST_S ||
         load.window == 0 || load.window > WINDOW_MAX || connection_n > CONNECTION_MAX ||
-        connection_n > load.window)
+        connection_n > load.window || !(load.rate >= 0 && load.rate <= RATE_MAX) ||
+        (load.rate > 0 && connection_n > 0))
         usage();
     if (query_file_read(&load.file, path) != 0)
         return 1;

@@ -16,12 +16,15 @@
 #define LOAD_BATCH 64u
 #define LOAD_ID_N 65536u
 #define LOAD_LOSS_NS 400000000u
+#define LOAD_LATENCY_STEP_NS 100u
+#define LOAD_LATENCY_N 200000u /* the last place: 20 ms and more */
 
 struct load {
     struct query_file file;
     size_t query_next;
     struct sockaddr_in server;
     uint32_t window;             /* never more queries unanswered */
+    double rate;                 /* a second; 0: as fast as answers come */
     uint64_t query_max;          /* in all */
     uint64_t sent_ns[LOAD_ID_N]; /* 0: this id is not awaited */
     uint16_t id_free[LOAD_ID_N];
@@ -30,6 +33,8 @@ struct load {
     uint64_t reaped_ns;
     uint64_t sent, answered, lost, stray, truncated, empty, bytes, closed;
     uint64_t rcodes[16];
+    uint64_t received_ns; /* of the answers being read */
+    uint32_t latency[LOAD_LATENCY_N];
 };
 
 uint64_t load_now_ns(void);

@@ -80,6 +80,7 @@ static int connection_receive(struct connection *connection, struct load *load)
     if (n <= 0)
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
     connection->received += (size_t)n;
+    load->received_ns = load_now_ns();
     size_t at = 0;
     while (connection->received - at >= 2) {
         size_t len = (size_t)connection->in[at] << 8 | connection->in[at + 1];

@@ -91,6 +91,7 @@ static unsigned udp_receive(const struct udp *udp, struct load *load)
             messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
         }
         int n = recvmmsg(udp->fd, messages, LOAD_BATCH, MSG_DONTWAIT, NULL);
+        load->received_ns = load_now_ns();
         for (int i = 0; i < n; i++)
             load_answer(load, bytes[i], messages[i].msg_len);
         total += n > 0 ? (unsigned)n : 0;
@@ -99,15 +100,34 @@ static unsigned udp_receive(const struct udp *udp, struct load *load)
     }
 }
 
-static unsigned udp_due(const struct load *load)
+static unsigned udp_due(const struct load *load, uint64_t elapsed_ns)
 {
     unsigned due = load->window - load->awaited;
-    if (due < SEND_LEAST && load->awaited > 0)
+    if (load->rate > 0) {
+        uint64_t wanted = (uint64_t)(load->rate * 1e-9 * (double)elapsed_ns);
+        uint64_t behind = wanted > load->sent ? wanted - load->sent : 0;
+        due = due > behind ? (unsigned)behind : due;
+    } else if (due < SEND_LEAST && load->awaited > 0) {
         return 0;
+    }
     if (due > LOAD_BATCH)
         due = LOAD_BATCH;
     uint64_t left = load->query_max - load->sent;
     return due > left ? (unsigned)left : due;
+}
+
+/* Asleep until an answer is there or the next query is due: the kernel receives for us on this
+ * core. */
+static void udp_wait(const struct udp *udp, const struct load *load, uint64_t start)
+{
+    struct pollfd waiting = {.fd = udp->fd, .events = POLLIN};
+    struct timespec left = {0, 1000000};
+    if (load->rate > 0) {
+        uint64_t next = start + (uint64_t)((double)(load->sent + 1) / load->rate * 1e9);
+        uint64_t now = load_now_ns();
+        left.tv_nsec = next <= now ? 0 : next - now < 1000000 ? (long)(next - now) : 1000000;
+    }
+    ppoll(&waiting, 1, &left, NULL);
 }
 
 double load_run_udp(struct load *load, double seconds)
@@ -116,7 +136,6 @@ double load_run_udp(struct load *load, double seconds)
     udp_open(&udp, &load->server);
     uint64_t start = load_now_ns();
     uint64_t end = start + (uint64_t)(seconds * 1e9);
-    struct pollfd waiting = {.fd = udp.fd, .events = POLLIN};
     for (;;) {
         uint64_t now = load_now_ns();
         bool over = load_over(load, now, end);
@@ -125,11 +144,11 @@ double load_run_udp(struct load *load, double seconds)
         if (over && (load->awaited == 0 || now > end + LOAD_LOSS_NS))
             break;
         load_reap(load, now);
-        unsigned due = over ? 0 : udp_due(load);
+        unsigned due = over ? 0 : udp_due(load, now - start);
         if (due > 0)
             udp_send(&udp, load, due);
         if (udp_receive(&udp, load) == 0 && due == 0)
-            poll(&waiting, 1, 1);
+            udp_wait(&udp, load, start);
     }
     close(udp.fd);
     return (double)(end - start) / 1e9;
