@@ -37,6 +37,7 @@ struct worker {
     struct serve_context context;
     struct udp_batch *batch;
     struct tcp *tcp;
+    unsigned turn; /* which of a round's events is the first for TCP */
     struct serve_source stop;
     struct worker_socket *sockets; /* UDP and TCP alternating */
     size_t socket_n;
@@ -134,16 +135,18 @@ static bool worker_handle_udp(struct worker *worker, const struct epoll_event *e
     return stop;
 }
 
-/* Then TCP, until it has had as many queries as one socket of UDP; what is left of the events comes
- * up again in the next round, behind those that have not had their turn. Returns the time if there
- * was any event, else 0. */
+/* Then TCP, until it has had as many queries as one socket of UDP. What is left of the events comes
+ * up again in the next round, which begins with it: epoll goes on reporting in the same order, so
+ * that else the first few could keep the others waiting for ever. Returns the time if there was any
+ * event, else 0. */
 static int64_t worker_handle_tcp(struct worker *worker, const struct epoll_event *events, int n)
 {
     int64_t now_ns = 0;
     uint64_t answered = 0;
 
     for (int i = 0; i < n && answered < WORKER_TCP_QUERIES; i++) {
-        struct serve_source *source = events[i].data.ptr;
+        const struct epoll_event *event = &events[worker->turn++ % (unsigned)n];
+        struct serve_source *source = event->data.ptr;
 
         if (source->kind != SERVE_TCP_LISTENER && source->kind != SERVE_TCP_CONNECTION) {
             continue;
@@ -152,7 +155,7 @@ static int64_t worker_handle_tcp(struct worker *worker, const struct epoll_event
         if (source->kind == SERVE_TCP_LISTENER) {
             tcp_accept(worker->tcp, source->fd, &worker->context, now_ns);
         } else {
-            answered += tcp_event(worker->tcp, source, events[i].events, &worker->context, now_ns);
+            answered += tcp_event(worker->tcp, source, event->events, &worker->context, now_ns);
         }
     }
     return now_ns;

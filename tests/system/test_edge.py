@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -199,6 +200,24 @@ def test_a_client_that_says_no_more_gets_its_answers(edge):
             read_exactly(client, 1)
     assert until(lambda: edge.metrics()["isochrone_edge_tcp_connections"] == 0)
     assert edge.metrics()["isochrone_edge_tcp_errors_total"] == 0
+
+
+def test_an_idle_connection_lives_as_long_as_it_was_told(tmp_path):
+    asking = dns.message.make_query("static.example.com.", "A", use_edns=0,
+                                    options=[dns.edns.GenericOption(dns.edns.OptionType.KEEPALIVE, b"")])
+    with Edge(tmp_path, tcp={"idle": "800ms"}) as server, server.connect() as client:
+        for _ in range(4):  # longer than that altogether: each query begins the time anew
+            client.sendall(frame(asking.to_wire()))
+            told = [option.data for option in dns.message.from_wire(read_frame(client)).options if option.otype == 11]
+            assert told == [struct.pack("!H", 8)]  # RFC 7828: units of 100 ms
+            time.sleep(0.3)
+        client.sendall(frame(asking.to_wire()))
+        read_frame(client)
+        start = time.monotonic()
+        with pytest.raises(EOFError):
+            read_exactly(client, 1)
+        assert time.monotonic() - start > 0.7
+        assert server.metrics()["isochrone_edge_tcp_closed_idle_total"] == 1
 
 
 def test_idle_connections_are_closed_even_if_bytes_trickle(tmp_path):

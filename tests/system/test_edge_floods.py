@@ -274,6 +274,35 @@ def test_clients_that_do_not_read_take_bounded_memory_and_nobodys_time(internet,
         client.close()
 
 
+def test_who_asks_without_pause_leaves_others_their_turn(internet, start):
+    server = start(idle="30s")
+    many = WIRE * 2000
+
+    def press(stop):
+        """More queries at once than one round answers, and more before those are answered."""
+        client = connect(internet, server, f"10.1.0.{random.randint(1, 250)}")
+        client.setblocking(False)
+        at = 0
+        while not stop.is_set():
+            readable, writable, _ = select.select([client], [client], [], 0.1)
+            if readable:
+                client.recv(1 << 20)
+            if writable:
+                at = (at + client.send(many[at:])) % len(many)
+        client.close()
+
+    with meanwhile(press, 4):
+        assert until(lambda: server.outcome("positive", "tcp") > 20000, 20)
+        with connect(internet, server, "10.200.0.1") as patient:
+            for _ in range(20):
+                assert ask_tcp(patient)
+                assert ask_udp(internet, server, "10.200.0.2", 5) == 5
+        with connect(internet, server, "10.200.0.3") as newcomer:
+            assert ask_tcp(newcomer)
+    counts = tcp_counts(server)
+    assert counts["evicted"] == counts["closed_slow"] == counts["closed_memory"] == 0
+
+
 def test_slow_writers_are_left(internet, start):
     server = start(query="500ms", idle="30s")
     drips = [connect(internet, server, f"10.1.{number}.1") for number in range(30)]
