@@ -51,6 +51,7 @@ struct walk {
     struct steps_cursor at_listed;
     struct steps_cursor at_place;
     struct steps_cursor at_network;
+    bool answers_specials; /* as SPECIAL, that is, somewhere a special-purpose block has no pin */
     struct provenance provenance;
     struct runs *runs;
 };
@@ -186,7 +187,9 @@ static int piece_add(struct walk *walk, struct map_key position)
 
     if (is_fallback(walk)) {
         ranking = RANKING_FALLBACK;
-    } else if (!is_special(walk)) {
+    } else if (is_special(walk)) {
+        walk->answers_specials |= walk->at_special.value != SPECIAL_FOLDED;
+    } else {
         base = walk->space == MAP_SPACE_RESOLVER && walk->at_listed.value != STEPS_NONE
                    ? base_of_resolver(&compiler->bases, walk->at_listed.value)
                    : client_base(walk);
@@ -249,9 +252,10 @@ static int space_walk(struct walk *walk)
     return err;
 }
 
-/* Runs of one family; on success also its provenance when this is the first map. */
+/* Runs of one family; on success also its provenance when this is the first map. `ret_foldable`:
+ * what the runs say of folded IPv6 is their only special record, and it is never looked up. */
 static int family_walk(struct compiler *compiler, size_t map, enum map_space space,
-                       enum map_family family, struct runs *ret_runs)
+                       enum map_family family, struct runs *ret_runs, bool *ret_foldable)
 {
     const struct compile_input *input = compiler->input;
     struct walk walk = {
@@ -268,6 +272,7 @@ static int family_walk(struct compiler *compiler, size_t map, enum map_space spa
         err = image_builder_add_provenance(compiler->builder, space, family, walk.provenance.range,
                                            walk.provenance.n, compiler->failure);
     }
+    *ret_foldable = !walk.answers_specials;
     steps_done(&walk.pins);
     steps_done(&walk.client_pins);
     free(walk.provenance.range);
@@ -322,19 +327,50 @@ static bool is_whole(const struct runs *runs)
            runs[MAP_FAMILY_IPV4].item[0].ranking == runs[MAP_FAMILY_IPV6].item[0].ranking;
 }
 
+/* Where IPv4 has one ranking and IPv6 no other, folded addresses, which are looked up as IPv4, get
+ * that one too: then everybody does, and one run says so. */
+static void runs_join(struct runs *runs)
+{
+    struct runs *ipv6 = &runs[MAP_FAMILY_IPV6];
+    uint32_t ranking = runs[MAP_FAMILY_IPV4].item[0].ranking;
+
+    if (runs[MAP_FAMILY_IPV4].n != 1 || ranking >= RANKING_SPECIAL) {
+        return;
+    }
+    for (size_t i = 0; i < ipv6->n; i++) {
+        if (ipv6->item[i].ranking != ranking && ipv6->item[i].ranking != RANKING_SPECIAL) {
+            return;
+        }
+    }
+    for (size_t i = 1; i < ipv6->n; i++) {
+        ipv6->item[0].demand += ipv6->item[i].demand;
+        ipv6->item[0].cost_demand += ipv6->item[i].cost_demand;
+        ipv6->item[0].measured += ipv6->item[i].measured;
+    }
+    ipv6->item[0].ranking = ranking;
+    ipv6->n = 1;
+}
+
 static int space_compile(struct compiler *compiler, size_t map, enum map_space space)
 {
     struct runs runs[MAP_FAMILIES] = {{0}, {0}};
     uint8_t *classes[MAP_FAMILIES] = {NULL, NULL};
+    bool foldable[MAP_FAMILIES] = {false, false};
     int err = 0;
 
     for (size_t i = 0; i < compiler->input->cells->block_n; i++) {
         compiler->seen[i] = 0;
     }
     for (int family = 0; family < MAP_FAMILIES && !err; family++) {
-        err = family_walk(compiler, map, space, (enum map_family)family, &runs[family]);
-        classes[family] = err ? NULL : calloc(runs[family].n, 1);
-        if (!err && !classes[family]) {
+        err = family_walk(compiler, map, space, (enum map_family)family, &runs[family],
+                          &foldable[family]);
+    }
+    if (!err && foldable[MAP_FAMILY_IPV4] && foldable[MAP_FAMILY_IPV6]) {
+        runs_join(runs);
+    }
+    for (int family = 0; family < MAP_FAMILIES && !err; family++) {
+        classes[family] = calloc(runs[family].n, 1);
+        if (!classes[family]) {
             err = out_of_memory(compiler->failure);
         }
     }

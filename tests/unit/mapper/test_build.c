@@ -88,6 +88,34 @@ Test(build, one_answer_for_everybody_has_scope_zero)
     scratch_close(&scratch);
 }
 
+Test(build, one_pin_for_everybody_has_scope_zero)
+{
+    static const char *const clients[] = {"8.8.8.8", "10.1.2.3", "2001:db8::1", "fd00::1"};
+    struct scratch scratch;
+    struct image *image;
+    unsigned scope;
+
+    scratch_open(&scratch);
+    scratch_write(&scratch, "mapper.yaml", POPS "overrides: pins.csv\n");
+    scratch_write(&scratch, "pins.csv", "prefix,pop\n0.0.0.0/0,sin,fra\n::/0,sin,fra\n");
+    image = scratch_image(&scratch);
+    for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+        cr_assert_eq(strncmp(scratch_ranking(image, "web", clients[i], &scope), "sin fra", 7), 0);
+        cr_assert_eq(scope, 0, "%s: /%u", clients[i], scope);
+    }
+    (void)scratch_ranking(image, "web", "2002:808:909::", &scope);
+    cr_assert_eq(scope, 16, "6to4 keeps its own length: /%u", scope);
+    image_unref(image);
+
+    /* a family without a pin has special blocks, and is ranked otherwise */
+    scratch_write(&scratch, "pins.csv", "prefix,pop\n0.0.0.0/0,sin,fra\n2000::/3,sin,fra\n");
+    image = scratch_image(&scratch);
+    (void)scratch_ranking(image, "web", "8.8.8.8", &scope);
+    cr_assert_gt(scope, 0);
+    image_unref(image);
+    scratch_close(&scratch);
+}
+
 Test(build, pins_keep_the_blocks_own_ranking_behind_them)
 {
     struct scratch scratch;
