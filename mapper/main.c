@@ -20,6 +20,7 @@
 #include "mapper/eval.h"
 #include "mapper/explain.h"
 #include "mapper/export.h"
+#include "mapper/import/import.h"
 #include "mapper/overrides.h"
 #include "mapper/show.h"
 
@@ -37,6 +38,8 @@ static const char usage[] =
     "       isochrone-mapper show IMAGE [--json]\n"
     "       isochrone-mapper export-nets IMAGE [--map NAME] [--top N]\n"
     "       isochrone-mapper eval IMAGE --truth FILE [--baseline IMAGE] [--map NAME] [--json]\n"
+    "       isochrone-mapper import-gdnsd FOLDER --output FOLDER [--state FILE] [--partial] "
+    "[--json]\n"
     "       isochrone-mapper --help | --version\n";
 
 struct arguments {
@@ -45,6 +48,7 @@ struct arguments {
     const char *map;
     const char *truth;
     const char *baseline;
+    const char *state;
     uint64_t as_of_s;
     uint64_t threads;
     uint64_t top;
@@ -52,6 +56,7 @@ struct arguments {
     bool check;
     bool resolver;
     bool json;
+    bool partial;
     char **operand;
     int operand_n;
 };
@@ -68,6 +73,8 @@ enum option_id {
     OPTION_TOP,
     OPTION_TRUTH,
     OPTION_BASELINE,
+    OPTION_STATE,
+    OPTION_PARTIAL,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -85,6 +92,8 @@ static const struct option options[] = {
     {"top", required_argument, NULL, OPTION_TOP},
     {"truth", required_argument, NULL, OPTION_TRUTH},
     {"baseline", required_argument, NULL, OPTION_BASELINE},
+    {"state", required_argument, NULL, OPTION_STATE},
+    {"partial", no_argument, NULL, OPTION_PARTIAL},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -149,6 +158,12 @@ static bool option_take(int id, const char *value, struct arguments *arguments)
         return true;
     case OPTION_RESOLVER:
         arguments->resolver = true;
+        return true;
+    case OPTION_STATE:
+        arguments->state = value;
+        return true;
+    case OPTION_PARTIAL:
+        arguments->partial = true;
         return true;
     default:
         arguments->json = true;
@@ -447,12 +462,29 @@ static int eval_verb(const struct arguments *arguments)
     return err ? input_fail(&failure) : EXIT_DONE;
 }
 
+static int import_gdnsd_verb(const struct arguments *arguments)
+{
+    struct import_options import = {
+        .output = arguments->output, .state_file = arguments->state, .json = arguments->json};
+    struct failure failure;
+    size_t left_out = 0;
+
+    if (arguments->operand_n != 1 || !arguments->output) {
+        return usage_fail("import-gdnsd needs a configuration folder and --output", NULL);
+    }
+    import.source = arguments->operand[0];
+    if (import_gdnsd(&import, stdout, stderr, &left_out, &failure) != 0) {
+        return input_fail(&failure);
+    }
+    return left_out && !arguments->partial ? EXIT_INPUT : EXIT_DONE;
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct arguments *arguments);
 } verbs[] = {
     {"build", build_verb},        {"lookup", lookup_verb}, {"show", show_verb},
-    {"export-nets", export_verb}, {"eval", eval_verb},
+    {"export-nets", export_verb}, {"eval", eval_verb},     {"import-gdnsd", import_gdnsd_verb},
 };
 
 int main(int argc, char **argv)
