@@ -117,7 +117,7 @@ static int choice_state(struct rules *rules, const struct gdnsd_services *servic
 {
     const struct gdnsd_choice *choice = &made->plan.choice[index];
     struct model *model = services->model;
-    size_t down_n;
+    size_t down_n = 0;
     bool down = choice->target ? watched_down(rules, choice, choice->target)
                                : addresses_down(rules, choice, &down_n);
     enum forced forced = keys_forced(rules, choice);
