@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A master file. What loads must be found again, name by name, and be answered with well-formed
- * messages.
+ * messages, with DNSSEC and without; what a signed zone denies it proves.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +28,40 @@ static void need(bool condition, const char *what)
     }
 }
 
+static bool has_type(const struct table_list *list, uint16_t type)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->records[i].type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 4035 section 3.1: signatures and proofs with DO, and only with DO. */
+static void check_dnssec(const struct zone *zone, const struct message *message,
+                         const struct answer_outcome *outcome, uint16_t type, bool dnssec)
+{
+    const struct table_list *authority = &message->sections[TABLE_AUTHORITY];
+    bool proved = has_type(authority, WIRE_TYPE_NSEC) || has_type(authority, WIRE_TYPE_NSEC3);
+    bool denied = outcome->kind == ANSWER_NXDOMAIN || outcome->kind == ANSWER_NODATA;
+
+    if (!dnssec) {
+        need(!proved && !has_type(authority, WIRE_TYPE_RRSIG), "no proof unasked");
+        need(type == WIRE_TYPE_ANY || type == WIRE_TYPE_RRSIG ||
+                 !has_type(&message->sections[TABLE_ANSWER], WIRE_TYPE_RRSIG),
+             "no signature unasked");
+    }
+    need(!dnssec || !zone->denial || !denied || outcome->truncated || proved, "a proof");
+}
+
 static void ask(struct answer_scratch *scratch, const struct snapshot *snapshot,
-                const uint8_t *name, size_t name_len, uint16_t type)
+                const struct zone *zone, const uint8_t *name, size_t name_len, uint16_t type)
 {
     static uint8_t response[ANSWER_RESPONSE_MAX];
     static struct message message;
-    uint8_t query[WIRE_HEADER_LEN + NAME_LEN_MAX + 4] = {0, 1, 0, 0, 0, 1};
+    static const uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0}; /* 1232 bytes, DO */
+    uint8_t query[WIRE_HEADER_LEN + NAME_LEN_MAX + 4 + sizeof(opt)] = {0, 1, 0, 0, 0, 1};
     struct answer_request request = {.query = query, .client = {ADDRESS_IPV4, {127, 0, 0, 1}}};
     struct answer_outcome outcome;
     size_t len;
@@ -41,16 +69,22 @@ static void ask(struct answer_scratch *scratch, const struct snapshot *snapshot,
     memcpy(query + WIRE_HEADER_LEN, name, name_len);
     wire_put_u16(query + WIRE_HEADER_LEN + name_len, type);
     wire_put_u16(query + WIRE_HEADER_LEN + name_len + 2, WIRE_CLASS_IN);
-    request.query_len = WIRE_HEADER_LEN + name_len + 4;
-    for (int transport = 0; transport < 2; transport++) {
+    memcpy(query + WIRE_HEADER_LEN + name_len + 4, opt, sizeof(opt));
+    for (int way = 0; way < 4; way++) {
+        bool dnssec = way & 2, tcp = way & 1;
         const char *wrong;
 
-        request.transport = transport ? ANSWER_TCP : ANSWER_UDP;
+        query[11] = dnssec; /* records in the additional section */
+        request.query_len = WIRE_HEADER_LEN + name_len + 4 + (dnssec ? sizeof(opt) : 0);
+        request.transport = tcp ? ANSWER_TCP : ANSWER_UDP;
         len = answer(scratch, snapshot, &request, response, sizeof(response), &outcome);
-        need(len >= WIRE_HEADER_LEN && (transport || len <= 512), "size");
+        need(len >= WIRE_HEADER_LEN && (tcp || len <= (dnssec ? 1232 : 512)), "size");
         need(outcome.kind != ANSWER_SERVFAIL && outcome.kind != ANSWER_REFUSED, "a zone we have");
         wrong = message_parse(response, len, &message);
         need(!wrong || strstr(wrong, "for this test"), wrong ? wrong : "");
+        if (!wrong) {
+            check_dnssec(zone, &message, &outcome, type, dnssec);
+        }
     }
 }
 
@@ -67,13 +101,13 @@ static void ask_all(const struct zone *zone, const struct snapshot *snapshot)
         need(name_key_parse(&key, node->name, node->name_len) == node->name_len, "a name");
         need(zone_find(zone, &key, &exact) == node && exact, "it is found");
         for (unsigned k = 0; k < node->rrset_n; k++) {
-            ask(scratch, snapshot, node->name, node->name_len, node->rrsets[k].type);
+            ask(scratch, snapshot, zone, node->name, node->name_len, node->rrsets[k].type);
         }
-        ask(scratch, snapshot, node->name, node->name_len, WIRE_TYPE_ANY);
-        ask(scratch, snapshot, node->name, node->name_len, WIRE_TYPE_A);
+        ask(scratch, snapshot, zone, node->name, node->name_len, WIRE_TYPE_ANY);
+        ask(scratch, snapshot, zone, node->name, node->name_len, WIRE_TYPE_A);
         if (node->name_len + 2u <= NAME_LEN_MAX) {
             memcpy(below + 2, node->name, node->name_len);
-            ask(scratch, snapshot, below, node->name_len + 2u, WIRE_TYPE_AAAA);
+            ask(scratch, snapshot, zone, below, node->name_len + 2u, WIRE_TYPE_AAAA);
         }
     }
     answer_scratch_free(scratch);
