@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * DNS over TCP (RFC 7766) for one worker: sockets and time. What the bytes mean is tcp_stream's
- * part, who has to go tcp_table's. An idle connection costs a small struct and no buffer.
+ * DNS over TCP (RFC 7766, RFC 9210) for one worker: sockets and time. What the bytes mean is
+ * tcp_stream's part, who has to go tcp_table's. An idle connection costs a small struct and no
+ * buffer.
  *
  * Every whole query that one receive call brought is answered by one send call; the epoll set is
  * only touched when a connection opens and when a client does not read.
@@ -24,11 +25,11 @@
 
 struct tcp;
 
-/* Of one worker, as the operator wishes. */
+/* Of one worker, as the operator wishes (RFC 7766 sections 6.2.2 and 6.2.3, RFC 9210 section 4). */
 struct tcp_limits {
     uint32_t connection_max;
-    int64_t idle_ns;  /* without a query, or without progress in sending; RFC 7766 section 6.2.3 */
-    int64_t query_ns; /* from the first byte of a query to its last */
+    int64_t idle_ns;     /* without a query, or without progress in sending */
+    int64_t query_ns;    /* from the first byte of a query to its last */
     int64_t lifetime_ns; /* 0: none */
     uint64_t query_max;  /* of a connection; 0: none */
     size_t memory_max; /* what half queries and unsent answers may take, all together; at least one

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * DNS messages in a stream of bytes (RFC 1035 section 4.2.2: two bytes of length, then the message;
- * RFC 7766 section 8: the length may arrive apart from the message, and several at once). Pure: it
- * reads and sends through the functions it is given, so that the same bytes give the same answers
- * however they were cut into segments, and a test can cut them anywhere.
+ * RFC 7766 section 8: the length may arrive apart from the message, and several messages at once).
+ * Answers go in the order of the queries, which section 7 leaves to the server; section 6.2.1.1 is
+ * why there may be many queries before the first answer. Pure: it reads and sends through the
+ * functions it is given, so that the same bytes give the same answers however they were cut into
+ * segments, and a test can cut them anywhere.
  *
  * Bytes pass through two buffers that all streams of a thread share; a stream itself keeps only
  * what is left over: the start of a query, or what the client does not take. While something waits

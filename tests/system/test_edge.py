@@ -190,6 +190,17 @@ def test_what_is_no_dns_closes_the_connection(edge, garbage):
     assert edge.metrics()["isochrone_edge_tcp_bad_total"] == 1
 
 
+def test_a_malformed_query_costs_its_own_answer_only(edge):
+    with edge.connect() as client:
+        good = query("static.example.com.").to_wire()
+        broken = [good[:-1], good[:14], good + b"\1", good[:4] + b"\0\2" + good[6:], good[:2] + b"\x28" + good[3:]]
+        client.sendall(b"".join(frame(wire) for one in broken for wire in (one, good)))
+        rcodes = [dns.message.from_wire(read_frame(client)).rcode() for _ in range(10)]
+        assert rcodes == [dns.rcode.FORMERR, dns.rcode.NOERROR] * 4 + [dns.rcode.NOTIMP, dns.rcode.NOERROR]
+    assert until(lambda: edge.metrics()["isochrone_edge_tcp_closed_by_peer_total"] == 1)
+    assert edge.metrics()["isochrone_edge_tcp_bad_total"] == 0
+
+
 def test_a_client_that_says_no_more_gets_its_answers(edge):
     with edge.connect() as client:
         client.sendall(frame(query("static.example.com.").to_wire()) * 50)
