@@ -235,6 +235,30 @@ bool response_add_record(struct response *response, enum response_section sectio
     return true;
 }
 
+bool response_add_pieces(struct response *response, uint16_t type, uint32_t ttl,
+                         const struct response_piece *pieces, size_t piece_n)
+{
+    uint8_t *out = response->bytes + response->at;
+    size_t rdata_len = 0;
+
+    for (size_t i = 0; i < piece_n; i++) {
+        rdata_len += pieces[i].len;
+    }
+    if (!response_room(response, RESPONSE_RR_FIXED + rdata_len)) {
+        return false;
+    }
+    response_put_fixed(out, response_pointer(response, ZONE_PATCH_OWNER), type, WIRE_CLASS_IN, ttl,
+                       (uint16_t)rdata_len);
+    out += RESPONSE_RR_FIXED;
+    for (size_t i = 0; i < piece_n; i++) {
+        memcpy(out, pieces[i].bytes, pieces[i].len);
+        out += pieces[i].len;
+    }
+    response->at += RESPONSE_RR_FIXED + rdata_len;
+    response->counts[RESPONSE_ANSWER]++;
+    return true;
+}
+
 bool response_follow(struct response *response, const struct zone_rrset *rrset, size_t target_len)
 {
     struct response_place place = {.len = (uint8_t)target_len};

@@ -158,7 +158,11 @@ static void metrics_map(FILE *out, const struct publisher *publisher, int64_t no
                 loaded->services_fault || loaded->from_state_dir);
 }
 
-static const char *const metrics_families[MAP_FAMILIES] = {"ipv4", "ipv6"};
+/* What a column of variants holds. */
+static const char *metrics_family(const struct service *service, unsigned family)
+{
+    return service->is_alias ? "cname" : family == MAP_FAMILY_IPV4 ? "ipv4" : "ipv6";
+}
 
 static void metrics_states(FILE *out, const struct snapshot *snapshot)
 {
@@ -179,7 +183,7 @@ static void metrics_states(FILE *out, const struct snapshot *snapshot)
             metrics_label(out, service->name);
             fputs("\",pop=\"", out);
             metrics_label(out, image_pop(snapshot->image, pop)->name);
-            fprintf(out, "\",family=\"%s\"} %u\n", metrics_families[family], state);
+            fprintf(out, "\",family=\"%s\"} %u\n", metrics_family(service, family), state);
         }
     }
 }
@@ -195,7 +199,7 @@ static void metrics_services(FILE *out, const struct snapshot *snapshot)
         if (service->has_family[family]) {
             fputs("isochrone_edge_service_empty{service=\"", out);
             metrics_label(out, service->name);
-            fprintf(out, "\",family=\"%s\"} %d\n", metrics_families[family],
+            fprintf(out, "\",family=\"%s\"} %d\n", metrics_family(service, family),
                     states_is_empty(snapshot->states, service, family));
         }
     }
@@ -229,6 +233,9 @@ static void metrics_publisher(FILE *out, const struct publisher *publisher)
                 "Zones whose last load failed; they keep older content or answer SERVFAIL.",
                 publisher->loaded->zone_failed_n);
     metrics_one(out, "services", "gauge", "Services.", services_count(publisher->loaded->services));
+    metrics_one(out, "services_files_failed", "gauge",
+                "Services files that are not served as they are on disk.",
+                publisher->loaded->services_bad_n);
     metrics_map(out, publisher, now_s);
     metrics_head(out, "reloads_total", "counter", "Reloads by result.");
     fprintf(out,

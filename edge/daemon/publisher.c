@@ -172,7 +172,7 @@ static int publisher_open_feeds(struct publisher *publisher, const struct config
     int code = states && feeds ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < config->state_n && code == 0; i++) {
-        code = fleet_open(&feeds[i], config->states[i], config->state_dir);
+        code = fleet_open(&feeds[i], config->states[i], config->state_places[i], config->state_dir);
         for (size_t k = 0; k < publisher->feed_n && code == 0; k++) {
             if (strcmp(publisher->feeds[k].path, config->states[i]) == 0) {
                 code = states_source_copy(states_source(publisher->states, k + 1), &source);

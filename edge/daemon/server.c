@@ -436,7 +436,7 @@ static void server_check_feeds(const struct config *config, struct report *repor
         struct states_source source = {0};
         bool force;
 
-        if (fleet_open(&feed, config->states[i], NULL) == 0 &&
+        if (fleet_open(&feed, config->states[i], config->state_places[i], NULL) == 0 &&
             fleet_poll(&feed, true, clock_wall_s(), &source, &force) == FLEET_FAULT) {
             report_add(report, &feed.fault);
         }
