@@ -289,7 +289,8 @@ static bool response_put_node(struct response *response, const struct zone_node 
     uint8_t *out = response->bytes + response->at;
     const uint8_t *rr = rrset->wire;
 
-    if (response->dnssec && rrset->sig_n) {
+    if ((response->dnssec && rrset->sig_n) ||
+        (rrset->type != WIRE_TYPE_A && rrset->type != WIRE_TYPE_AAAA)) {
         struct response_owner owner = {node->name, pointed ? 0 : owner_len,
                                        pointed ? (uint16_t)(0xc000u | name_at) : 0};
 
@@ -319,7 +320,9 @@ static void response_add_glue(struct response *response, const struct zone_rrset
                               size_t rrset_at, bool required, response_skip skip,
                               const void *context)
 {
-    static const uint16_t types[] = {WIRE_TYPE_A, WIRE_TYPE_AAAA};
+    const uint16_t types[] = {WIRE_TYPE_A, WIRE_TYPE_AAAA, rrset->type};
+    /* RFC 9460 section 4.1: what the target of a SVCB record says of itself, too */
+    const unsigned type_n = rrset->type == WIRE_TYPE_SVCB || rrset->type == WIRE_TYPE_HTTPS ? 3 : 2;
 
     for (unsigned i = 0; i < rrset->additional_n; i++) {
         const struct zone_additional *additional = &rrset->additional[i];
@@ -327,11 +330,11 @@ static void response_add_glue(struct response *response, const struct zone_rrset
         if (additional->required != required || (skip && skip(context, additional->node))) {
             continue;
         }
-        for (unsigned t = 0; t < 2; t++) {
-            const struct zone_rrset *addresses = zone_node_rrset(additional->node, types[t]);
+        for (unsigned t = 0; t < type_n; t++) {
+            const struct zone_rrset *found = zone_node_rrset(additional->node, types[t]);
 
-            if (addresses &&
-                !response_put_node(response, additional->node, addresses,
+            if (found && found != rrset &&
+                !response_put_node(response, additional->node, found,
                                    rrset_at + additional->name_offset) &&
                 required) {
                 response->truncated = true; /* RFC 9471 section 3.1 */
