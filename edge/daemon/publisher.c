@@ -204,28 +204,36 @@ static int publisher_open_feeds(struct publisher *publisher, const struct config
 
 /* --- life --- */
 
-static void publisher_recall_states(struct publisher *publisher, int64_t now_s,
-                                    struct report *report)
+static void publisher_recall_operator(struct publisher *publisher, struct report *report)
 {
     struct states_source source = {0};
     struct failure failure = {{0}};
+    char *aside = NULL;
 
-    if (publisher->operator_path) {
-        if (states_operator_load(publisher->operator_path, &source, &failure) == 0) {
-            states_replace(publisher->states, 0, &source);
-        } else {
-            char *aside = NULL;
+    if (!publisher->operator_path) {
+        return;
+    }
+    if (states_operator_load(publisher->operator_path, &source, &failure) == 0) {
+        states_replace(publisher->states, 0, &source);
+        return;
+    }
+    /* the next change must not overwrite what somebody may want to repair */
+    if (asprintf(&aside, "%s.bad", publisher->operator_path) >= 0) {
+        (void)rename(publisher->operator_path, aside);
+        free(aside);
+    }
+    report_add_text(report, "%s (starting without operator states, moved to .bad)", failure.text);
+}
 
-            /* the next change must not overwrite what somebody may want to repair */
-            if (asprintf(&aside, "%s.bad", publisher->operator_path) >= 0) {
-                (void)rename(publisher->operator_path, aside);
-                free(aside);
-            }
-            report_add_text(report, "%s (starting without operator states, moved to .bad)",
-                            failure.text);
-        }
+static void publisher_recall_states(struct publisher *publisher, enum publisher_start start,
+                                    int64_t now_s, struct report *report)
+{
+    if (start == PUBLISHER_SERVE) {
+        publisher_recall_operator(publisher, report);
     }
     for (size_t i = 0; i < publisher->feed_n; i++) {
+        struct states_source source = {0};
+
         if (fleet_recall(&publisher->feeds[i], now_s, &source) == 0) {
             states_replace(publisher->states, i + 1, &source);
         }
@@ -233,7 +241,7 @@ static void publisher_recall_states(struct publisher *publisher, int64_t now_s,
     (void)states_expire(publisher->states, now_s);
 }
 
-static void publisher_keep_copies(struct publisher *publisher, struct report *report)
+void publisher_settle(struct publisher *publisher, struct report *report)
 {
     struct failure failure = {{0}};
 
@@ -242,7 +250,8 @@ static void publisher_keep_copies(struct publisher *publisher, struct report *re
     }
 }
 
-int publisher_open(struct config *config, struct publisher **ret_publisher, struct report *report)
+int publisher_open(struct config *config, enum publisher_start start,
+                   struct publisher **ret_publisher, struct report *report)
 {
     struct publisher *publisher = calloc(1, sizeof(*publisher));
     int64_t now_s = clock_wall_s();
@@ -263,6 +272,9 @@ int publisher_open(struct config *config, struct publisher **ret_publisher, stru
         return code;
     }
     code = loader_load(config, NULL, LOADER_SERVE, &publisher->loaded, report);
+    if (code == 0 && start == PUBLISHER_REPLACE && report->count) {
+        code = -EINVAL;
+    }
     if (code == 0 && config->state_dir &&
         asprintf(&publisher->operator_path, "%s/operator-states.json", config->state_dir) < 0) {
         publisher->operator_path = NULL;
@@ -272,7 +284,7 @@ int publisher_open(struct config *config, struct publisher **ret_publisher, stru
         code = publisher_open_feeds(publisher, config);
     }
     if (code == 0) {
-        publisher_recall_states(publisher, now_s, report);
+        publisher_recall_states(publisher, start, now_s, report);
         (void)publisher_poll_feeds(publisher, true, now_s, report);
         code = publisher_refresh(publisher, now_s);
     }
@@ -282,9 +294,36 @@ int publisher_open(struct config *config, struct publisher **ret_publisher, stru
     }
     publisher->reload_wall_s = now_s;
     publisher->reload_was_ok = report->count == 0;
-    publisher_keep_copies(publisher, report);
+    if (start == PUBLISHER_SERVE) {
+        publisher_settle(publisher, report);
+    }
     *ret_publisher = publisher;
     return 0;
+}
+
+static bool publisher_same_states(const struct states_source *a, const struct states_source *b)
+{
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->entries, b->entries, a->count * sizeof(a->entries[0])) == 0);
+}
+
+int publisher_inherit(struct publisher *publisher, struct states_source *sources,
+                      const struct cookie_secrets *cookies)
+{
+    bool changed = memcmp(cookies, &publisher->loaded->cookies, sizeof(*cookies)) != 0;
+
+    publisher->loaded->cookies = *cookies;
+    for (size_t i = 0; i < states_source_count(publisher->states); i++) {
+        /* a feed we could read ourselves says what is so; one that vanished said it before */
+        bool wanted = i == 0 || publisher->feeds[i - 1].status != FLEET_OK;
+
+        if (wanted && !publisher_same_states(states_source(publisher->states, i), &sources[i])) {
+            states_replace(publisher->states, i, &sources[i]);
+            changed = true;
+        }
+        states_source_done(&sources[i]);
+    }
+    return changed ? publisher_refresh(publisher, clock_wall_s()) : 0;
 }
 
 void publisher_free(struct publisher *publisher)
@@ -358,7 +397,7 @@ static void publisher_reload_parts(struct publisher *publisher, struct config *c
         publisher_refresh(publisher, now_s) < 0) {
         report_add_text(report, "states were not published: out of memory");
     }
-    publisher_keep_copies(publisher, report);
+    publisher_settle(publisher, report);
 }
 
 void publisher_reload(struct publisher *publisher, struct report *report)

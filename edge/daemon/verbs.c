@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "edge/daemon/explain.h"
+#include "edge/daemon/predecessor.h"
 #include "edge/daemon/server.h"
 #include "edge/daemon/states_file.h"
 #include "edge/daemon/status.h"
@@ -302,6 +303,9 @@ json_t *verbs_handle(void *context, const json_t *request)
     }
     if (strcmp(verb, "explain") == 0) {
         return verbs_explain(server, request);
+    }
+    if (strcmp(verb, "replace") == 0) {
+        return predecessor_begin(server, request);
     }
     return control_refuse("unknown verb '%s': status, reload, stats, explain, pop", verb);
 }

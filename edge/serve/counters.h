@@ -103,6 +103,9 @@ void counters_add_answer(struct counters *counters, const struct answer_outcome 
 /* Adds the values of `counters` to `sum`; any thread. */
 void counters_sum_add(struct counters_sum *sum, const struct counters *counters);
 
+/* By the writer only: adds the sum to `counters`. */
+void counters_add_sum(struct counters *counters, const struct counters_sum *sum);
+
 enum counter_qtype counter_qtype_of(uint16_t qtype);
 
 /* As metrics and stats print them. */

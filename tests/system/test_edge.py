@@ -18,6 +18,7 @@ import dns.rcode
 import pytest
 
 from edge_lab import BIN, Edge, free_port, frame, halt, query, read_exactly, read_frame, until, zone_text
+from manager_lab import Manager
 
 
 @pytest.fixture
@@ -395,26 +396,20 @@ def test_a_log_that_nobody_reads_any_more_is_no_reason_to_die(tmp_path):
 
 
 def test_systemd_hears_of_start_reload_and_stop(tmp_path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(str(tmp_path / "notify"))
-        notify.settimeout(5)
-        with Edge(tmp_path).start({"NOTIFY_SOCKET": str(tmp_path / "notify")}) as server:
-            assert notify.recv(1000) == b"READY=1"
-            server.process.send_signal(signal.SIGHUP)
-            assert notify.recv(1000).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
-            assert notify.recv(1000) == b"READY=1"
-            server.process.send_signal(signal.SIGTERM)
-            assert notify.recv(1000) == b"STOPPING=1"
-            assert server.process.wait(5) == 0
+    with Manager(tmp_path / "notify") as manager, Edge(tmp_path).start(manager.env) as server:
+        assert manager.next() == "READY=1"
+        server.process.send_signal(signal.SIGHUP)
+        assert manager.next().startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert manager.next() == "READY=1"
+        server.process.send_signal(signal.SIGTERM)
+        assert manager.next() == "STOPPING=1"
+        assert server.process.wait(5) == 0
 
 
 def test_the_watchdog_is_fed_while_workers_live(tmp_path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.bind(str(tmp_path / "notify"))
-        notify.settimeout(5)
-        with Edge(tmp_path).start({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "6000000"}):
-            assert notify.recv(1000) == b"READY=1"
-            assert notify.recv(1000) == b"WATCHDOG=1"
+    with Manager(tmp_path / "notify") as manager, Edge(tmp_path).start(manager.env | {"WATCHDOG_USEC": "6000000"}):
+        assert manager.next() == "READY=1"
+        assert manager.next() == "WATCHDOG=1"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give privileges up")
