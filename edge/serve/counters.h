@@ -61,7 +61,7 @@ enum counter_plain {
     COUNTER_TCP_MEMORY,  /* too much would have been kept of half queries and unsent answers */
     COUNTER_TCP_BAD,     /* because of what came in */
     COUNTER_TCP_ERRORS,  /* reset or failed */
-    COUNTER_TCP_LIMITED, /* refused, never opened: the client has too many */
+    COUNTER_TCP_LIMITED, /* refused, never opened: too many of the client, or no descriptor */
     COUNTER_PLAIN_N,
 };
 

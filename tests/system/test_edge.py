@@ -296,6 +296,36 @@ def test_more_connections_than_the_soft_limit_of_descriptors(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("spare", [0, 6])
+def test_without_descriptors_it_goes_on(tmp_path, spare):
+    with Edge(tmp_path, workers=1) as server:
+        used = {int(fd) for fd in os.listdir(f"/proc/{server.process.pid}/fd")}
+        limit = next(fd for fd in range(1 << 20) if fd not in used and len(set(range(fd)) - used) == spare)
+        soft, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
+        clients = []
+        for number in range(20):
+            client = socket.socket()
+            client.bind((f"127.0.1.{number + 1}", 0))
+            client.settimeout(5)
+            try:
+                client.connect(("127.0.0.1", server.port))
+                client.sendall(frame(query("static.example.com.").to_wire()))
+                read_frame(client)
+                clients.append(client)
+            except (EOFError, ConnectionResetError, BrokenPipeError):
+                assert spare == 0  # else a new one takes the place of an old one
+                client.close()
+        assert len(clients) == (20 if spare else 0)
+        assert server.addresses("static.example.com.") == ["192.0.2.1"]
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        values = server.metrics()
+        assert values["isochrone_edge_tcp_evicted_total"] == (20 - spare if spare else 0)
+        assert values["isochrone_edge_tcp_limited_total"] == (0 if spare else 20)
+        for client in clients:
+            client.close()
+
+
 # --- metrics, stats and status say the same
 
 def test_every_number_is_what_was_sent(edge):
