@@ -338,8 +338,8 @@ static void tcp_refuse(int fd, struct counters *counters)
 }
 
 /* No descriptor is left and no connection of ours could give one: the waiting connection has to go,
- * or the listener would wake us for ever. */
-static void tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *counters)
+ * or the listener would wake us for ever. False when none was waiting. */
+static bool tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *counters)
 {
     int fd;
 
@@ -349,6 +349,7 @@ static void tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *co
         tcp_refuse(fd, counters);
     }
     tcp->spare_fd = fcntl(tcp->epoll_fd, F_DUPFD_CLOEXEC, 0);
+    return fd >= 0;
 }
 
 static void tcp_admit(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer,
@@ -390,8 +391,9 @@ void tcp_accept(struct tcp *tcp, int listener, const struct serve_context *conte
             tcp_admit(tcp, fd, &peer, counters, now_ns);
         } else if (errno == EAGAIN) {
             return;
-        } else if ((errno == EMFILE || errno == ENFILE) && !tcp_evict(tcp, counters)) {
-            tcp_refuse_unseen(tcp, listener, counters);
+        } else if ((errno == EMFILE || errno == ENFILE) && !tcp_evict(tcp, counters) &&
+                   !tcp_refuse_unseen(tcp, listener, counters)) {
+            return;
         } /* else this one was gone before we took it (ECONNABORTED and what accept(2) lists) */
     }
 }

@@ -320,7 +320,8 @@ def test_without_descriptors_it_goes_on(tmp_path, spare):
         assert server.addresses("static.example.com.") == ["192.0.2.1"]
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         values = server.metrics()
-        assert values["isochrone_edge_tcp_evicted_total"] == (20 - spare if spare else 0)
+        # one more may go: without a descriptor the kernel does not say whether anybody waits
+        assert values["isochrone_edge_tcp_evicted_total"] in ((20 - spare, 21 - spare) if spare else (0,))
         assert values["isochrone_edge_tcp_limited_total"] == (0 if spare else 20)
         for client in clients:
             client.close()
