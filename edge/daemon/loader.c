@@ -67,7 +67,7 @@ static void loader_load_zone(const struct config_zone *wanted, const struct load
         zone->loaded_s = before->loaded_s;
         return;
     }
-    code = file_stamp_take(wanted->file, &stamp, &failure);
+    code = file_stamp_take(wanted->file, true, &stamp, &failure);
     if (code < 0) {
         (void)failure_wrap(&failure, code, "%s", wanted->place);
     } else {
@@ -75,6 +75,7 @@ static void loader_load_zone(const struct config_zone *wanted, const struct load
     }
     if (code == 0) {
         zone->stamp = stamp;
+        zone->stamp.includes = zone_report.include_n > 0;
         zone->loaded_s = clock_wall_s();
         if (zone_report.warning_n) {
             report_warn(report, "%s (and %u more in zone %s)", zone_report.first_warning,
@@ -191,7 +192,7 @@ static int loader_open_image(struct loaded *loaded, const struct loaded *previou
         loaded->image_loaded_s = previous->image_loaded_s;
         return 0;
     }
-    code = file_stamp_take(path, &stamp, failure);
+    code = file_stamp_take(path, false, &stamp, failure);
     if (code < 0) {
         return failure_wrap(failure, code, "%s", loaded->config->map_place);
     }
@@ -402,17 +403,18 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
     return 0;
 }
 
-/* The file starts with this and is as long as that. The first block of a map holds the digest of
- * the whole. */
-static bool loader_is_kept(const char *path, const void *start, size_t start_len, size_t len)
+/* The file starts as this map does and is as long: its first block holds the digest of the whole.
+ */
+static bool loader_is_image(const char *path, const struct image *image)
 {
+    const struct map_region *region = image_region(image);
     struct stat status;
     uint8_t block[MAP_BLOCK_SIZE];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool same = fd >= 0 && start_len <= sizeof(block) && fstat(fd, &status) == 0 &&
-                (uint64_t)status.st_size == len &&
-                read(fd, block, start_len) == (ssize_t)start_len &&
-                memcmp(block, start, start_len) == 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool same = fd >= 0 && fstat(fd, &status) == 0 &&
+                (uint64_t)status.st_size == (uint64_t)region->block_n * MAP_BLOCK_SIZE &&
+                read(fd, block, sizeof(block)) == (ssize_t)sizeof(block) &&
+                memcmp(block, region->bytes, sizeof(block)) == 0;
 
     fd_close(&fd);
     return same;
@@ -425,7 +427,7 @@ static int loader_keep_image(const struct loaded *loaded, struct failure *failur
     char *copy = loader_copy_path(loaded->config, LOADER_IMAGE_COPY);
     int code = 0;
 
-    if (copy && !loader_is_kept(copy, region->bytes, MAP_BLOCK_SIZE, len)) {
+    if (copy && !loader_is_image(copy, loaded->image)) {
         code = fd_replace_file(copy, region->bytes, len, 0600, failure);
     }
     free(copy);

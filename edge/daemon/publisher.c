@@ -245,6 +245,7 @@ void publisher_settle(struct publisher *publisher, struct report *report)
 {
     struct failure failure = {{0}};
 
+    publisher->copies_due = false;
     if (loader_keep_copies(publisher->loaded, &failure) < 0) {
         report_warn(report, "%s (no last good copy is kept)", failure.text);
     }
@@ -294,9 +295,7 @@ int publisher_open(struct config *config, enum publisher_start start,
     }
     publisher->reload_wall_s = now_s;
     publisher->reload_was_ok = report->count == 0;
-    if (start == PUBLISHER_SERVE) {
-        publisher_settle(publisher, report);
-    }
+    publisher->copies_due = start == PUBLISHER_SERVE;
     *ret_publisher = publisher;
     return 0;
 }
@@ -330,6 +329,9 @@ void publisher_free(struct publisher *publisher)
 {
     if (!publisher) {
         return;
+    }
+    if (publisher->copies_due) { /* stopped before the first tick */
+        (void)loader_keep_copies(publisher->loaded, NULL);
     }
     snapshot_free(publisher->current);
     loaded_free(publisher->loaded);
@@ -405,6 +407,9 @@ void publisher_reload(struct publisher *publisher, struct report *report)
     int64_t start_ns = clock_monotonic_ns();
     struct config *config = publisher_read_config(publisher, report);
 
+    if (publisher->copies_due) { /* what is reloaded may be broken, what was loaded was not */
+        publisher_settle(publisher, report);
+    }
     if (config) {
         publisher_reload_parts(publisher, config, report);
     }
@@ -524,6 +529,9 @@ void publisher_tick(struct publisher *publisher, int64_t now_s, struct report *r
     struct failure failure = {{0}};
     bool changed = publisher_poll_feeds(publisher, false, now_s, report);
 
+    if (publisher->copies_due) { /* the disk may be slow: serving did not wait for it */
+        publisher_settle(publisher, report);
+    }
     publisher_note_expiries(publisher, now_s, report);
     if (states_expire(publisher->states, now_s)) {
         changed = true;

@@ -37,6 +37,7 @@ struct publisher {
     double reload_s;          /* how long the last one took */
     int64_t reload_wall_s;
     bool reload_was_ok;
+    bool copies_due; /* what the start has loaded is still to be kept, in the first tick */
 };
 
 enum publisher_start {
@@ -50,7 +51,8 @@ enum publisher_start {
 int publisher_open(struct config *config, enum publisher_start start,
                    struct publisher **ret_publisher, struct report *report);
 
-/* The other process has gone: keeps last good copies, as PUBLISHER_SERVE does at once. */
+/* The other process has gone: keeps last good copies, as PUBLISHER_SERVE does in the
+ * first tick. */
 void publisher_settle(struct publisher *publisher, struct report *report);
 
 /* The states another process had, an array as long as states_source_count(), which is emptied: they
@@ -70,7 +72,8 @@ void publisher_reload(struct publisher *publisher, struct report *report);
 int publisher_set_states(struct publisher *publisher, const struct states_entry *entries, size_t n,
                          bool clear, bool force, struct failure *failure);
 
-/* Once a second: expiries, the fleet feed, TTLs. */
+/* Once a second: the last good copies of what the start has loaded (the first time), expiries, the
+ * fleet feed, TTLs. */
 void publisher_tick(struct publisher *publisher, int64_t now_s, struct report *report);
 
 #endif
