@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/number.h"
 #include "mapper/build.h"
@@ -462,29 +463,51 @@ static int eval_verb(const struct arguments *arguments)
     return err ? input_fail(&failure) : EXIT_DONE;
 }
 
-static int import_gdnsd_verb(const struct arguments *arguments)
+typedef int (*import_function)(const struct import_options *options, FILE *out, FILE *faults,
+                               size_t *ret_left_out, struct failure *failure);
+
+static int import_verb(const struct arguments *arguments, import_function run, const char *needs)
 {
-    struct import_options import = {
-        .output = arguments->output, .state_file = arguments->state, .json = arguments->json};
+    struct import_options import = {.output = arguments->output,
+                                    .state_file = arguments->state,
+                                    .now_s = arguments->as_of_s ? (int64_t)arguments->as_of_s
+                                                                : clock_wall_s(),
+                                    .json = arguments->json};
     struct failure failure;
     size_t left_out = 0;
 
     if (arguments->operand_n != 1 || !arguments->output) {
-        return usage_fail("import-gdnsd needs a configuration folder and --output", NULL);
+        return usage_fail(needs, NULL);
     }
     import.source = arguments->operand[0];
-    if (import_gdnsd(&import, stdout, stderr, &left_out, &failure) != 0) {
+    if (run(&import, stdout, stderr, &left_out, &failure) != 0) {
         return input_fail(&failure);
     }
     return left_out && !arguments->partial ? EXIT_INPUT : EXIT_DONE;
+}
+
+static int import_gdnsd_verb(const struct arguments *arguments)
+{
+    return import_verb(arguments, import_gdnsd,
+                       "import-gdnsd needs a configuration folder and --output");
+}
+
+static int import_tinydns_verb(const struct arguments *arguments)
+{
+    return import_verb(arguments, import_tinydns, "import-tinydns needs a data file and --output");
 }
 
 static const struct {
     const char *name;
     int (*run)(const struct arguments *arguments);
 } verbs[] = {
-    {"build", build_verb},        {"lookup", lookup_verb}, {"show", show_verb},
-    {"export-nets", export_verb}, {"eval", eval_verb},     {"import-gdnsd", import_gdnsd_verb},
+    {"build", build_verb},
+    {"lookup", lookup_verb},
+    {"show", show_verb},
+    {"export-nets", export_verb},
+    {"eval", eval_verb},
+    {"import-gdnsd", import_gdnsd_verb},
+    {"import-tinydns", import_tinydns_verb},
 };
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "mapper/import/gdnsd.h"
+#include "mapper/import/tinydns.h"
 #include "mapper/import/writer.h"
 
 /* Texts from files may be no UTF-8, which JSON has no place for. */
@@ -91,8 +92,10 @@ static int model_report(const struct model *model, const struct import_options *
     return 0;
 }
 
-int import_gdnsd(const struct import_options *options, FILE *out, FILE *faults,
-                 size_t *ret_left_out, struct failure *failure)
+/* `read` fills the model. */
+static int import_run(const struct import_options *options,
+                      int (*read)(const struct import_options *, struct model *, struct failure *),
+                      FILE *out, FILE *faults, size_t *ret_left_out, struct failure *failure)
 {
     struct model *model = malloc(sizeof(*model));
     int err = model ? model_init(model) : -ENOMEM;
@@ -101,9 +104,33 @@ int import_gdnsd(const struct import_options *options, FILE *out, FILE *faults,
         free(model);
         return failure_set(failure, err, "out of memory");
     }
-    err = gdnsd_import(options->source, options->state_file, model, failure);
+    err = read(options, model, failure);
     err = err ? err : model_report(model, options, out, faults, ret_left_out, failure);
     model_done(model);
     free(model);
     return err;
+}
+
+static int gdnsd_read(const struct import_options *options, struct model *model,
+                      struct failure *failure)
+{
+    return gdnsd_import(options->source, options->state_file, model, failure);
+}
+
+static int tinydns_read(const struct import_options *options, struct model *model,
+                        struct failure *failure)
+{
+    return tinydns_import(options->source, options->now_s, model, failure);
+}
+
+int import_gdnsd(const struct import_options *options, FILE *out, FILE *faults,
+                 size_t *ret_left_out, struct failure *failure)
+{
+    return import_run(options, gdnsd_read, out, faults, ret_left_out, failure);
+}
+
+int import_tinydns(const struct import_options *options, FILE *out, FILE *faults,
+                   size_t *ret_left_out, struct failure *failure)
+{
+    return import_run(options, tinydns_read, out, faults, ret_left_out, failure);
 }
