@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ struct control {
     char *path;
     control_handler handler;
     void *context;
+    struct control_client *current; /* whose request is being handled */
+    bool left;                      /* the file is somebody else's now */
     struct control_client *clients[CONTROL_CLIENTS_MAX];
 };
 
@@ -122,24 +125,63 @@ static int control_listen(struct control *control)
     return control_watch(control, EPOLL_CTL_ADD, control->listener, EPOLLIN, NULL);
 }
 
+/* `listener` -1: none yet. NULL when out of memory. */
+static struct control *control_new(const char *path, int listener, control_handler handler,
+                                   void *context)
+{
+    struct control *control = calloc(1, sizeof(*control));
+
+    if (!control) {
+        fd_close(&listener);
+        return NULL;
+    }
+    control->listener = listener;
+    control->left = listener >= 0; /* until it is ours for good, the file is not ours to remove */
+    control->handler = handler;
+    control->context = context;
+    control->path = strdup(path);
+    control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (!control->path || control->epoll_fd < 0) {
+        control_close(control);
+        return NULL;
+    }
+    return control;
+}
+
 int control_open(const char *path, control_handler handler, void *context,
                  struct control **ret_control, struct failure *failure)
 {
-    struct control *control = calloc(1, sizeof(*control));
+    struct control *control = control_new(path, -1, handler, context);
     int code;
 
     if (!control) {
         return failure_set(failure, -ENOMEM, "out of memory");
     }
-    control->listener = -1;
-    control->handler = handler;
-    control->context = context;
-    control->path = strdup(path);
-    control->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    code = control->path && control->epoll_fd >= 0 ? control_listen(control) : -ENOMEM;
+    code = control_listen(control);
     if (code < 0) {
         control_close(control);
         return failure_set(failure, code, "%s: cannot listen: %s", path, strerror(-code));
+    }
+    *ret_control = control;
+    return 0;
+}
+
+int control_adopt(const char *path, int listener, control_handler handler, void *context,
+                  struct control **ret_control, struct failure *failure)
+{
+    struct control *control = control_new(path, listener, handler, context);
+    int code;
+
+    if (!control) {
+        return failure_set(failure, -ENOMEM, "out of memory");
+    }
+    code = control_watch(control, EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+    if (code == 0) {
+        code = fd_set_nonblocking(listener);
+    }
+    if (code < 0) {
+        control_close(control);
+        return failure_set(failure, code, "%s: cannot be taken over: %s", path, strerror(-code));
     }
     *ret_control = control;
     return 0;
@@ -211,7 +253,7 @@ static int control_send(const struct control *control, struct control_client *cl
     return control_watch(control, EPOLL_CTL_MOD, client->fd, EPOLLIN, client);
 }
 
-static json_t *control_answer(const struct control *control, const char *line, size_t len)
+static json_t *control_answer(struct control *control, const char *line, size_t len)
 {
     json_error_t error;
     json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
@@ -228,7 +270,7 @@ static json_t *control_answer(const struct control *control, const char *line, s
 
 /* Answers the first line in the buffer if it is complete. 0: nothing to do, 1: a reply is under
  * way. */
-static int control_handle(const struct control *control, struct control_client *client)
+static int control_handle(struct control *control, struct control_client *client)
 {
     char *end = memchr(client->in, '\n', client->in_len);
     size_t line_len;
@@ -239,7 +281,13 @@ static int control_handle(const struct control *control, struct control_client *
         return client->in_len == sizeof(client->in) ? -EMSGSIZE : 0;
     }
     line_len = (size_t)(end - client->in);
+    control->current = client;
     reply = control_answer(control, client->in, line_len);
+    control->current = NULL;
+    if (client->fd < 0) { /* taken by the handler */
+        json_decref(reply);
+        return -ECONNABORTED;
+    }
     text = reply ? json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(reply);
     if (!text) {
@@ -298,6 +346,32 @@ static void control_tidy(struct control *control, int64_t now_ns)
     }
 }
 
+int control_client(const struct control *control)
+{
+    return control->current ? control->current->fd : -1;
+}
+
+int control_take(struct control *control)
+{
+    int fd = control_client(control);
+
+    if (fd >= 0) {
+        (void)epoll_ctl(control->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        control->current->fd = -1;
+    }
+    return fd;
+}
+
+int control_listener(const struct control *control)
+{
+    return control->listener;
+}
+
+void control_leave(struct control *control, bool left)
+{
+    control->left = left;
+}
+
 void control_run(struct control *control, int64_t now_ns)
 {
     struct epoll_event events[CONTROL_CLIENTS_MAX + 1];
@@ -339,7 +413,9 @@ void control_close(struct control *control)
     }
     if (control->listener >= 0) {
         fd_close(&control->listener);
-        (void)unlink(control->path);
+        if (!control->left) {
+            (void)unlink(control->path);
+        }
     }
     fd_close(&control->epoll_fd);
     free(control->path);

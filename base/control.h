@@ -13,6 +13,7 @@
 #define BASE_CONTROL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -33,6 +34,26 @@ int control_open(const char *path, control_handler handler, void *context,
 
 /* Gives the socket file to the user the program will run as. */
 int control_chown(struct control *control, uid_t uid, gid_t gid);
+
+/* The same on a listening socket that belongs to `path` already and came from elsewhere; it is
+ * taken over, on failure too. The file counts as somebody else's until control_leave(control,
+ * false). */
+int control_adopt(const char *path, int listener, control_handler handler, void *context,
+                  struct control **ret_control, struct failure *failure);
+
+/* The listening socket, borrowed: for whoever continues this control socket. */
+int control_listener(const struct control *control);
+
+/* Within a handler: the connection the request came on, borrowed; -1 elsewhere. */
+int control_client(const struct control *control);
+
+/* Within a handler: takes the connection the request came on away from the control socket. The
+ * caller owns it, and is the one to reply: what the handler returns is dropped. -1 outside a
+ * handler. */
+int control_take(struct control *control);
+
+/* Whether somebody else continues this control socket: then control_close() leaves the file. */
+void control_leave(struct control *control, bool left);
 
 /* To be watched for input; then, and at the deadline, call control_run(). It also closes slow
  * clients. */

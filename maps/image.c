@@ -59,6 +59,8 @@ static struct image *image_new(const char *path, size_t len, struct failure *fai
     }
     /* lookups touch a few random lines: fewer TLB misses where the kernel has huge pages to give */
     (void)madvise(bytes, image->mapped_len, MADV_HUGEPAGE);
+    /* every page is about to be written: at once is cheaper than one fault each (Linux 5.14) */
+    (void)madvise(bytes, image->mapped_len, MADV_POPULATE_WRITE);
     atomic_init(&image->references, 1);
     image->bytes = bytes;
     memcpy(image->path, path, path_size);

@@ -33,7 +33,7 @@ struct walk {
     uint32_t record_n;
     uint8_t *levels; /* per unit: level of the node that starts here, LEVEL_INSIDE, or LEVEL_ROOT
                         for none */
-    uint64_t *items; /* per unit where a node starts: disjoint blocks below */
+    uint32_t *items; /* per unit where a node starts: disjoint blocks below, or more than allowed */
     uint32_t whole_record;
     struct failure *failure;
 };
@@ -72,7 +72,7 @@ static int check_leaf_run(struct walk *walk, uint32_t word, unsigned depth, unsi
                           uint32_t first, uint32_t last, uint64_t *items)
 {
     unsigned leaf_depth = (word >> MAP_LEAF_DEPTH_SHIFT) & MAP_LEAF_DEPTH_MASK;
-    uint32_t slots;
+    unsigned slot_shift; /* the leaf's slots are a power of two: no division, this is run often */
 
     if (depth && !leaf_depth) {
         leaf_depth = 128;
@@ -83,12 +83,12 @@ static int check_leaf_run(struct walk *walk, uint32_t word, unsigned depth, unsi
                            "a block of length %u stands in a node for lengths %u to %u", leaf_depth,
                            depth ? depth + 1 : 0, depth + slot_bits);
     }
-    slots = 1u << (depth + slot_bits - leaf_depth);
-    if (first % slots || last % slots) {
+    slot_shift = depth + slot_bits - leaf_depth;
+    if ((first | last) & ((1u << slot_shift) - 1)) {
         return failure_set(walk->failure, -EINVAL,
                            "a block of length %u covers only a part of its addresses", leaf_depth);
     }
-    *items = add_saturating(*items, (last - first) / slots);
+    *items = add_saturating(*items, (last - first) >> slot_shift);
     return check_record(walk, word & MAP_LEAF_RECORD_MASK);
 }
 
@@ -145,7 +145,7 @@ static int check_flat6(struct walk *walk, uint64_t unit)
         error =
             check_words(walk, words, MAP_FLAT6_UNITS * 2, MAP_ROOT6_BITS, 8, LEVEL_FLAT6, &items);
     }
-    walk->items[unit] = items;
+    walk->items[unit] = items < UINT32_MAX ? (uint32_t)items : UINT32_MAX;
     return error;
 }
 
@@ -208,7 +208,7 @@ static int check_node(struct walk *walk, uint64_t unit, unsigned depth, uint32_t
         }
         first = last;
     }
-    walk->items[unit] = items;
+    walk->items[unit] = items < UINT32_MAX ? (uint32_t)items : UINT32_MAX;
     return 0;
 }
 

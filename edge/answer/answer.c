@@ -104,7 +104,7 @@ static const struct zone *answer_zone(const struct answer_scratch *work, bool *r
     return zone;
 }
 
-static void answer_internet(struct answer_scratch *work)
+void answer_chain(struct answer_scratch *work)
 {
     enum answer_step step = ANSWER_STEP_FOLLOW;
 
@@ -175,7 +175,7 @@ static void answer_question(struct answer_scratch *work)
         answer_done_because(work, ANSWER_NOTIMP, WIRE_RCODE_NOTIMP, EDNS_ERROR_NOT_SUPPORTED);
         return;
     default:
-        answer_internet(work);
+        answer_chain(work);
     }
 }
 

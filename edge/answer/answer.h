@@ -69,11 +69,10 @@ struct answer_outcome {
     uint16_t qtype; /* 0 when there was no question */
 };
 
-/* What explain wants to know; filled by answer() when the scratch points to one. Valid after an
- * answer whose kind is ANSWER_GEO or ANSWER_GEO_EMPTY. */
+/* What explain wants to know; filled by answer() when the scratch points to one. */
 struct answer_trace {
-    bool geo;                      /* a service decided */
-    const struct service *service; /* borrowed from the snapshot */
+    bool geo;                      /* a service decided; else only `service` is valid */
+    const struct service *service; /* of the name, borrowed from the snapshot; NULL: none */
     struct map_client client;
     struct map_verdict verdict;
     struct map_picks picks;

@@ -3,7 +3,7 @@
  * One name of a question or chain: the algorithm of RFC 1034 section 4.3.2 with wildcards as RFC
  * 4592 and DNAME as RFC 6672 have them, over the zone and, laid over it, the names of services.
  */
-#include "edge/answer/answer_work.h"
+#include "edge/answer/answer_service.h"
 
 #include <string.h>
 
@@ -34,10 +34,8 @@ static enum answer_step answer_nodata(struct answer_scratch *work, const struct 
 
 /* --- CNAME and DNAME --- */
 
-/* The CNAME just added leads to `target`. A chain that is too long or comes back ends where it is,
- * as an answer: the resolver goes on by itself and finds the loop. */
-static enum answer_step answer_follow(struct answer_scratch *work, const struct zone_rrset *rrset,
-                                      const uint8_t *target)
+enum answer_step answer_follow(struct answer_scratch *work, const struct zone_rrset *rrset,
+                               const uint8_t *target)
 {
     struct response *response = &work->response;
     size_t len;
@@ -179,11 +177,17 @@ static enum answer_step answer_node(struct answer_scratch *work, const struct an
     const struct zone_rrset *rrset;
 
     if (match->service) {
+        if (match->service->is_alias) {
+            return answer_alias(work, match);
+        }
         if (qtype == WIRE_TYPE_A && match->service->has_family[MAP_FAMILY_IPV4]) {
             return answer_service(work, match, MAP_FAMILY_IPV4);
         }
         if (qtype == WIRE_TYPE_AAAA && match->service->has_family[MAP_FAMILY_IPV6]) {
             return answer_service(work, match, MAP_FAMILY_IPV6);
+        }
+        if (work->trace) {
+            work->trace->service = match->service;
         }
     }
     if (qtype == WIRE_TYPE_ANY) {
@@ -194,6 +198,12 @@ static enum answer_step answer_node(struct answer_scratch *work, const struct an
     }
     rrset = match->node ? zone_node_rrset(match->node, qtype) : NULL;
     if (rrset) {
+        if ((qtype == WIRE_TYPE_SVCB || qtype == WIRE_TYPE_HTTPS) &&
+            !overlay_is_empty(services_overlay(work->snapshot->services)) &&
+            !match->zone->denial && /* signed is signed */
+            answer_svcb(work, match, rrset)) {
+            return ANSWER_STEP_DONE;
+        }
         return answer_data(work, match, rrset);
     }
     /* NSEC, like RRSIG, belongs beside a CNAME (RFC 4035 section 2.5): it is asked for here */

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Names whose addresses are chosen per client.
+ * Names whose addresses, or whose CNAME record, are chosen per client.
  */
-#include "edge/answer/answer_work.h"
-#include "edge/answer/geo_answer.h"
-#include "edge/service/services.h"
+#include "edge/answer/answer_service.h"
 
-static void answer_trace_geo(struct answer_trace *trace, const struct service *service,
-                             enum map_family family, const struct geo_choice *choice)
-{
-    trace->geo = true;
-    trace->service = service;
-    trace->client = choice->client;
-    trace->verdict = choice->verdict;
-    trace->picks = choice->picks;
-    trace->family = family;
-    trace->ttl = choice->ttl;
-}
+#include <string.h>
+
+#include "edge/service/services.h"
+#include "edge/wire/name.h"
 
 /* A failure has no partial answer beside it. */
 static enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
@@ -36,10 +27,12 @@ static enum answer_step answer_geo_empty(struct answer_scratch *work,
                                          const struct answer_match *match, uint32_t ttl)
 {
     const struct zone_rrset *fallback;
+    uint16_t type;
 
     switch (match->service->on_empty) {
     case SERVICE_ON_EMPTY_STATIC:
-        fallback = match->node ? zone_node_rrset(match->node, work->query.qtype) : NULL;
+        type = match->service->is_alias ? WIRE_TYPE_CNAME : work->query.qtype;
+        fallback = match->node ? zone_node_rrset(match->node, type) : NULL;
         if (!fallback) { /* there when the services were loaded, gone with a later zone */
             return answer_fail(work, ANSWER_GEO_EMPTY);
         }
@@ -61,15 +54,12 @@ enum answer_step answer_service(struct answer_scratch *work, const struct answer
     size_t address_len = family == MAP_FAMILY_IPV4 ? 4 : 16;
     size_t at = work->response.at;
     uint16_t answer_n = work->response.counts[RESPONSE_ANSWER];
-    struct map_client client;
     struct geo_choice choice;
 
-    geo_client(&work->query.edns, &work->request->client, &client);
-    geo_choose(work->snapshot, service, family, &client, &choice);
-    work->ecs_scope = choice.verdict.scope;
-    if (work->trace) {
-        answer_trace_geo(work->trace, service, family, &choice);
+    if (work->behind_alias) {
+        return answer_done(work, ANSWER_GEO, WIRE_RCODE_NOERROR);
     }
+    answer_choose(work, service, family, &choice);
     if (choice.picks.count == 0) {
         return answer_geo_empty(work, match, choice.ttl);
     }
@@ -85,4 +75,55 @@ enum answer_step answer_service(struct answer_scratch *work, const struct answer
         }
     }
     return answer_done(work, ANSWER_GEO, WIRE_RCODE_NOERROR);
+}
+
+/* What the zones say of the name a service's CNAME leads to goes along if it is data for everybody:
+ * then the scope of the CNAME is that of the whole (RFC 7871 section 7.2.1). What would be another
+ * service's choice, or nothing, the resolver finds out by itself: a scope must not depend on who
+ * was picked, and no client may see a negative answer where others see data. */
+static enum answer_step answer_alias_target(struct answer_scratch *work, const uint8_t *target)
+{
+    struct response *response = &work->response;
+    struct response before = *response;
+    struct denial proofs = work->denial;
+
+    if (answer_follow(work, NULL, target) == ANSWER_STEP_FOLLOW) {
+        work->behind_alias = true;
+        answer_chain(work);
+        work->behind_alias = false;
+        if (work->kind != ANSWER_POSITIVE || work->rcode != WIRE_RCODE_NOERROR) {
+            *response = before;
+            work->denial = proofs;
+        }
+    }
+    work->authoritative = true;
+    return answer_done(work, ANSWER_GEO, WIRE_RCODE_NOERROR);
+}
+
+enum answer_step answer_alias(struct answer_scratch *work, const struct answer_match *match)
+{
+    const struct service *service = match->service;
+    const uint8_t *target;
+    struct geo_choice choice;
+
+    if (service->is_held) {
+        if (work->trace) {
+            work->trace->service = service;
+        }
+        return answer_fail(work, ANSWER_SERVFAIL);
+    }
+    if (work->behind_alias) {
+        return answer_done(work, ANSWER_GEO, WIRE_RCODE_NOERROR);
+    }
+    answer_choose(work, service, SERVICE_ALIAS_FAMILY, &choice);
+    if (choice.picks.count == 0) {
+        return answer_geo_empty(work, match, choice.ttl);
+    }
+    target = service->addresses[SERVICE_ALIAS_FAMILY][choice.picks.pop[0]].bytes;
+    if (!response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_CNAME, WIRE_CLASS_IN,
+                             choice.ttl, target, name_len(target)) ||
+        work->query.qtype == WIRE_TYPE_CNAME || work->query.qtype == WIRE_TYPE_ANY) {
+        return answer_done(work, ANSWER_GEO, WIRE_RCODE_NOERROR);
+    }
+    return answer_alias_target(work, target);
 }

@@ -30,6 +30,7 @@ struct answer_scratch {
     enum answer_kind kind;
     enum wire_rcode rcode;
     bool authoritative;
+    bool behind_alias; /* following the CNAME record of a service; false between queries */
     uint8_t ecs_scope;
     struct edns_reply reply;    /* valid with EDNS */
     uint16_t opt_len;           /* of our OPT record; 0: none */
@@ -78,11 +79,16 @@ static inline enum answer_step answer_done_because(struct answer_scratch *work,
 enum answer_step answer_negative(struct answer_scratch *work, const struct zone *zone,
                                  enum answer_kind kind, uint32_t ttl_max);
 
+/* Answers for the current name and, while it leads on, for those it leads to (answer.c). */
+void answer_chain(struct answer_scratch *work);
+
+/* The CNAME just added leads to `target`; `rrset` is NULL for one that is not of the zone. A chain
+ * that is too long or comes back ends where it is, as an answer: the resolver goes on by itself and
+ * finds the loop. */
+enum answer_step answer_follow(struct answer_scratch *work, const struct zone_rrset *rrset,
+                               const uint8_t *target);
+
 /* Answers for the current name, which lies in `zone` (answer_name.c). */
 enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone);
-
-/* Answers with addresses of the matched service, which has this family (answer_service.c). */
-enum answer_step answer_service(struct answer_scratch *work, const struct answer_match *match,
-                                enum map_family family);
 
 #endif

@@ -189,11 +189,14 @@ void denial_add_referral(struct answer_scratch *work, const struct zone *zone,
                                  .prefix = cut->name,
                                  .suffix_len = cut->name_len};
 
+    if (!zone->denial) { /* a DS that nobody signed would prove nothing */
+        return;
+    }
     if (proof.rrset) { /* RFC 4035 section 3.1.4 */
         denial_add(work, &proof);
-    } else if (zone->denial && zone->denial->nsecs) {
+    } else if (zone->denial->nsecs) {
         denial_add_nsec(work, cut);
-    } else if (zone->denial) { /* RFC 5155 section 7.2.7 */
+    } else { /* RFC 5155 section 7.2.7 */
         denial_add_existing(work, zone, cut);
     }
 }

@@ -235,6 +235,30 @@ bool response_add_record(struct response *response, enum response_section sectio
     return true;
 }
 
+bool response_add_pieces(struct response *response, uint16_t type, uint32_t ttl,
+                         const struct response_piece *pieces, size_t piece_n)
+{
+    uint8_t *out = response->bytes + response->at;
+    size_t rdata_len = 0;
+
+    for (size_t i = 0; i < piece_n; i++) {
+        rdata_len += pieces[i].len;
+    }
+    if (!response_room(response, RESPONSE_RR_FIXED + rdata_len)) {
+        return false;
+    }
+    response_put_fixed(out, response_pointer(response, ZONE_PATCH_OWNER), type, WIRE_CLASS_IN, ttl,
+                       (uint16_t)rdata_len);
+    out += RESPONSE_RR_FIXED;
+    for (size_t i = 0; i < piece_n; i++) {
+        memcpy(out, pieces[i].bytes, pieces[i].len);
+        out += pieces[i].len;
+    }
+    response->at += RESPONSE_RR_FIXED + rdata_len;
+    response->counts[RESPONSE_ANSWER]++;
+    return true;
+}
+
 bool response_follow(struct response *response, const struct zone_rrset *rrset, size_t target_len)
 {
     struct response_place place = {.len = (uint8_t)target_len};
@@ -265,7 +289,8 @@ static bool response_put_node(struct response *response, const struct zone_node 
     uint8_t *out = response->bytes + response->at;
     const uint8_t *rr = rrset->wire;
 
-    if (response->dnssec && rrset->sig_n) {
+    if ((response->dnssec && rrset->sig_n) ||
+        (rrset->type != WIRE_TYPE_A && rrset->type != WIRE_TYPE_AAAA)) {
         struct response_owner owner = {node->name, pointed ? 0 : owner_len,
                                        pointed ? (uint16_t)(0xc000u | name_at) : 0};
 
@@ -295,7 +320,9 @@ static void response_add_glue(struct response *response, const struct zone_rrset
                               size_t rrset_at, bool required, response_skip skip,
                               const void *context)
 {
-    static const uint16_t types[] = {WIRE_TYPE_A, WIRE_TYPE_AAAA};
+    const uint16_t types[] = {WIRE_TYPE_A, WIRE_TYPE_AAAA, rrset->type};
+    /* RFC 9460 section 4.1: what the target of a SVCB record says of itself, too */
+    const unsigned type_n = rrset->type == WIRE_TYPE_SVCB || rrset->type == WIRE_TYPE_HTTPS ? 3 : 2;
 
     for (unsigned i = 0; i < rrset->additional_n; i++) {
         const struct zone_additional *additional = &rrset->additional[i];
@@ -303,11 +330,11 @@ static void response_add_glue(struct response *response, const struct zone_rrset
         if (additional->required != required || (skip && skip(context, additional->node))) {
             continue;
         }
-        for (unsigned t = 0; t < 2; t++) {
-            const struct zone_rrset *addresses = zone_node_rrset(additional->node, types[t]);
+        for (unsigned t = 0; t < type_n; t++) {
+            const struct zone_rrset *found = zone_node_rrset(additional->node, types[t]);
 
-            if (addresses &&
-                !response_put_node(response, additional->node, addresses,
+            if (found && found != rrset &&
+                !response_put_node(response, additional->node, found,
                                    rrset_at + additional->name_offset) &&
                 required) {
                 response->truncated = true; /* RFC 9471 section 3.1 */

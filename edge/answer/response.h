@@ -71,6 +71,16 @@ bool response_add_addresses(struct response *response, uint32_t ttl, const uint8
 bool response_add_record(struct response *response, enum response_section section, uint16_t type,
                          uint16_t class, uint32_t ttl, const uint8_t *rdata, size_t rdata_len);
 
+/* Part of an RDATA. */
+struct response_piece {
+    const uint8_t *bytes;
+    size_t len;
+};
+
+/* Adds one record of the current name whose RDATA is these pieces, to the answer section. */
+bool response_add_pieces(struct response *response, uint16_t type, uint32_t ttl,
+                         const struct response_piece *pieces, size_t piece_n);
+
 /* Makes the target of the CNAME RRset just added (with response_add, or response_add_record for a
  * synthesised one, then `rrset` is NULL) the current name. False: the chain is too long. */
 bool response_follow(struct response *response, const struct zone_rrset *rrset, size_t target_len);

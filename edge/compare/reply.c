@@ -5,13 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/wire/name.h"
+#include "edge/wire/rdata.h"
 #include "edge/wire/wire.h"
+
+/* Lower-cases the names in RDATA; libknot does in the types of RFC 4034 section 6.2, servers also
+ * in later ones. */
+static void record_fold(knot_rrset_t *record)
+{
+    const struct rdata_layout *layout = rdata_layout(record->type);
+    knot_rdata_t *rdata = record->rrs.rdata;
+    size_t at;
+
+    knot_rrset_rr_to_canonical(record);
+    if (!layout || !rdata_check(record->type, rdata->data, rdata->len)) {
+        return;
+    }
+    at = layout->before;
+    for (unsigned i = 0; i < layout->name_n; i++) {
+        const size_t len = name_len(rdata->data + at);
+
+        name_fold(rdata->data + at, rdata->data + at, len);
+        at += len;
+    }
+}
 
 static void reply_fold(knot_pkt_t *packet)
 {
     for (uint16_t i = 0; i < packet->rrset_count; i++) {
         if (packet->rr[i].type != WIRE_TYPE_OPT) {
-            knot_rrset_rr_to_canonical(&packet->rr[i]);
+            record_fold(&packet->rr[i]);
         }
     }
 }

@@ -21,8 +21,8 @@ struct reply {
     knot_pkt_t *packet;    /* owned; NULL when malformed */
 };
 
-/* Copies the bytes. `fold`: names in owners and in the RDATA of RFC 4034 section 6.2 become lower
- * case. 0 or -ENOMEM; reply_done() is safe in both cases. */
+/* Copies the bytes. `fold`: names in owners and in RDATA become lower case. 0 or -ENOMEM;
+ * reply_done() is safe in both cases. */
 int reply_parse(struct reply *ret_reply, const uint8_t *bytes, size_t len, bool fold);
 
 void reply_done(struct reply *reply);

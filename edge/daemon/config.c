@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/yaml.h"
+#include "edge/daemon/config_policy.h"
 #include "edge/daemon/config_reader.h"
 #include "edge/wire/name.h"
 
@@ -275,36 +276,59 @@ static int config_read_zones(const struct config_reader *reader, const struct ya
 
 static int config_read_map(const struct config_reader *reader, const struct yaml_node *node)
 {
-    return config_read_path(reader, node, &reader->config->map);
+    reader->config->map_place = config_place(reader, node);
+    return reader->config->map_place ? config_read_path(reader, node, &reader->config->map)
+                                     : config_no_memory(reader);
 }
 
 static int config_read_services(const struct config_reader *reader, const struct yaml_node *node)
 {
-    return config_read_path(reader, node, &reader->config->services);
+    const struct yaml_node *folder = node;
+
+    if (yaml_kind(node) == YAML_KIND_MAP) {
+        int code =
+            config_read_policy(reader->arena, node, &reader->config->policy, reader->failure);
+
+        if (code < 0) {
+            return code;
+        }
+        folder = yaml_get(node, "folder");
+    }
+    reader->config->services_place = config_place(reader, folder);
+    return reader->config->services_place
+               ? config_read_path(reader, folder, &reader->config->services)
+               : config_no_memory(reader);
 }
 
 static int config_read_states(const struct config_reader *reader, const struct yaml_node *node)
 {
     bool is_list = yaml_kind(node) == YAML_KIND_LIST;
     size_t count = is_list ? yaml_count(node) : 1;
-    const char **states;
+    const char **states, **places;
 
     if (count > CONFIG_STATES_MAX) {
         return yaml_fail(node, -EINVAL, reader->failure, "more than %u state files",
                          CONFIG_STATES_MAX);
     }
     states = arena_alloc(reader->arena, (count + 1) * sizeof(*states));
-    if (!states) {
+    places = arena_alloc(reader->arena, (count + 1) * sizeof(*places));
+    if (!states || !places) {
         return config_no_memory(reader);
     }
     for (size_t i = 0; i < count; i++) {
-        int code = config_read_path(reader, is_list ? yaml_item(node, i) : node, &states[i]);
+        const struct yaml_node *item = is_list ? yaml_item(node, i) : node;
+        int code = config_read_path(reader, item, &states[i]);
 
         if (code < 0) {
             return code;
         }
+        places[i] = config_place(reader, item);
+        if (!places[i]) {
+            return config_no_memory(reader);
+        }
     }
     reader->config->states = states;
+    reader->config->state_places = places;
     reader->config->state_n = count;
     return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/failure.h"
+#include "edge/service/services.h"
 
 #define CONFIG_NAME_SIZE 64 /* identity, version, pop: with the NUL */
 #define CONFIG_WORKERS_MAX 256
@@ -55,9 +56,13 @@ struct config {
     unsigned workers; /* 0: one per CPU we may run on */
     const struct config_zone *zones;
     size_t zone_n;
-    const char *map;      /* NULL: none; so for the next ones */
-    const char *services; /* file or folder */
+    const char *map;       /* NULL: none; so for the next ones */
+    const char *map_place; /* "FILE:LINE:COL", for messages; so for the next ones */
+    const char *services;  /* file or folder */
+    const char *services_place;
+    struct services_policy policy; /* of that folder */
     const char *const *states;
+    const char *const *state_places;
     size_t state_n;
     const char *control;
     bool control_given; /* false: `control` is the default path and may be missing */

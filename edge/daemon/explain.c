@@ -125,7 +125,8 @@ static const char *explain_fate(const struct explanation *explanation, uint8_t p
     if (state == MAP_STATE_ABSENT) {
         const struct service *service = trace->service;
 
-        return service->addresses[MAP_FAMILY_IPV4][pop].count ||
+        return service->is_alias ? "not in this service"
+               : service->addresses[MAP_FAMILY_IPV4][pop].count ||
                        service->addresses[MAP_FAMILY_IPV6][pop].count
                    ? "no address of this family"
                    : "not in this service";
@@ -273,9 +274,14 @@ static void explain_rule(const struct explanation *explanation)
         explain_block(trace, &block);
         (void)prefix_format(&block, text);
     }
-    fprintf(explanation->out, "service   %s, map %s, %" PRIu32 " PoP%s per answer\n",
-            trace->service->name, trace->service->map_entry->name, trace->service->pops_per_answer,
-            trace->service->pops_per_answer == 1 ? "" : "s");
+    if (trace->service->is_alias) {
+        fprintf(explanation->out, "service   %s (%s), map %s, a CNAME per PoP\n",
+                trace->service->name, trace->service->place, trace->service->map_entry->name);
+    } else {
+        fprintf(explanation->out, "service   %s (%s), map %s, %" PRIu32 " PoP%s per answer\n",
+                trace->service->name, trace->service->place, trace->service->map_entry->name,
+                trace->service->pops_per_answer, trace->service->pops_per_answer == 1 ? "" : "s");
+    }
     fprintf(explanation->out, "rule      %s: %s%s; block %s, shed class %u\n",
             explain_source(explanation), rules[verdict->basis & 3u],
             verdict->special ? " (the client subnet is special-purpose)" : "", text,
@@ -283,12 +289,13 @@ static void explain_rule(const struct explanation *explanation)
     json_object_update_new(
         explanation->data,
         json_pack(
-            "{s:s, s:s, s:s, s:s, s:s?, s:b, s:i, s:i, s:I}", "service", trace->service->name,
-            "map", trace->service->map_entry->name, "basis", explain_basis_name(verdict->basis),
-            "source", explain_source(explanation), "block",
-            verdict->basis == MAP_BASIS_DEFAULT ? NULL : text, "special", verdict->special,
-            "shed_class", verdict->record.shed_class, "confidence", verdict->record.confidence,
-            "asn",
+            "{s:s, s:o, s:s, s:s, s:s, s:s, s:s?, s:b, s:i, s:i, s:I}", "service",
+            trace->service->name, "defined", control_text(trace->service->place), "gives",
+            trace->service->is_alias ? "cname" : "addresses", "map",
+            trace->service->map_entry->name, "basis", explain_basis_name(verdict->basis), "source",
+            explain_source(explanation), "block", verdict->basis == MAP_BASIS_DEFAULT ? NULL : text,
+            "special", verdict->special, "shed_class", verdict->record.shed_class, "confidence",
+            verdict->record.confidence, "asn",
             (json_int_t)(explanation->has_provenance ? explanation->provenance.row->asn : 0)));
 }
 
@@ -327,6 +334,32 @@ static void explain_decision(struct explanation *explanation)
     explain_generation(explanation);
     explain_ttl(explanation);
     explain_candidates(explanation);
+}
+
+/* Nobody chose: whose data it is, and why not a service's. */
+static void explain_static(const struct explanation *explanation, uint16_t type,
+                           enum answer_kind kind)
+{
+    const struct service *service = explanation->trace->service;
+    char text[16];
+
+    if (service && service->is_held) {
+        fprintf(explanation->out,
+                "service   none can be read: %s was wrong at the start, its names are held\n",
+                service->place);
+    } else if (service) {
+        fprintf(explanation->out, "service   %s (%s) has no %s: the zone's data\n", service->name,
+                service->place, explain_type_format(type, text));
+    } else if (kind == ANSWER_REFERRAL) {
+        fputs("service   none: the name is delegated\n", explanation->out);
+    } else {
+        fputs("service   none has the name: the zone's data\n", explanation->out);
+    }
+    if (service) {
+        json_object_update_new(explanation->data,
+                               json_pack("{s:s, s:o, s:b}", "service", service->name, "defined",
+                                         control_text(service->place), "held", service->is_held));
+    }
 }
 
 /* --- the answer --- */
@@ -422,6 +455,8 @@ static int explain_run(struct explanation *explanation, const uint8_t *query, si
         explain_headline(explanation, question, &outcome, &parsed);
         if (trace.geo) {
             explain_decision(explanation);
+        } else {
+            explain_static(explanation, outcome.qtype, outcome.kind);
         }
         fputs("path      userspace\n", explanation->out);
         explanation->trace = NULL;

@@ -101,8 +101,39 @@ static size_t explain_skip_name(const uint8_t *bytes, size_t len, size_t at)
     return 0;
 }
 
-static void explain_rdata(const uint8_t *rdata, size_t len, struct explain_record *record)
+/* A name in our own response, its pointers followed; they only lead back. */
+static void explain_name(const uint8_t *bytes, size_t end, size_t at, struct explain_record *record)
 {
+    uint8_t name[NAME_LEN_MAX + NAME_SLACK + 1];
+    char text[NAME_TEXT_LEN];
+    size_t len = 0;
+
+    while (at + 1 < end && bytes[at] != 0) {
+        if (bytes[at] >= 0xc0) {
+            size_t to = wire_get_u16(bytes + at) & 0x3fffu;
+
+            if (to >= at) {
+                return;
+            }
+            at = to;
+            continue;
+        }
+        if (len + bytes[at] + 2 > NAME_LEN_MAX || at + bytes[at] >= end) {
+            return;
+        }
+        memcpy(name + len, bytes + at, (size_t)bytes[at] + 1);
+        len += (size_t)bytes[at] + 1;
+        at += (size_t)bytes[at] + 1;
+    }
+    name[len] = 0;
+    snprintf(record->rdata, sizeof(record->rdata), "%.*s", EXPLAIN_RDATA_TEXT_LEN - 1,
+             name_to_text(name, text));
+}
+
+static void explain_rdata(const uint8_t *bytes, size_t at, size_t len,
+                          struct explain_record *record)
+{
+    const uint8_t *rdata = bytes + at;
     struct address address = {0};
 
     if ((record->type == WIRE_TYPE_A && len == 4) ||
@@ -112,6 +143,8 @@ static void explain_rdata(const uint8_t *rdata, size_t len, struct explain_recor
         address.family = len == 4 ? ADDRESS_IPV4 : ADDRESS_IPV6;
         memcpy(address.bytes, rdata, len);
         snprintf(record->rdata, sizeof(record->rdata), "%s", address_format(&address, text));
+    } else if (record->type == WIRE_TYPE_CNAME) {
+        explain_name(bytes, at + len, at, record);
     } else {
         snprintf(record->rdata, sizeof(record->rdata), "%zu bytes", len);
     }
@@ -158,7 +191,7 @@ int explain_response_read(const uint8_t *bytes, size_t len, struct explain_respo
             return -EINVAL;
         }
         if (i < answers && ret_response->record_n < EXPLAIN_RECORDS_MAX) {
-            explain_rdata(bytes + at, rdata_len, &record);
+            explain_rdata(bytes, at, rdata_len, &record);
             ret_response->records[ret_response->record_n++] = record;
         } else if (record.type == WIRE_TYPE_OPT) {
             explain_options(bytes + at, rdata_len, ret_response);

@@ -19,57 +19,51 @@ static int64_t file_stamp_ns(const struct timespec *time)
     return (int64_t)time->tv_sec * CLOCK_NS_PER_S + time->tv_nsec;
 }
 
-/* bytes are followed by a NUL, but may hold others */
-static bool file_stamp_has_include(const char *bytes, size_t len)
+static int file_stamp_digest(const char *path, uint8_t digest[static 32], struct failure *failure)
 {
-    static const char word[] = "$include";
+    uint8_t *bytes;
+    size_t len;
+    int code = fd_read_file(path, FILE_STAMP_MAX, &bytes, &len, failure);
 
-    for (size_t i = 0; i + sizeof(word) - 1 <= len; i++) {
-        const char *dollar = memchr(bytes + i, '$', len - i);
-
-        if (!dollar) {
-            return false;
-        }
-        i = (size_t)(dollar - bytes);
-        if (strncasecmp(dollar, word, sizeof(word) - 1) == 0) {
-            return true;
-        }
+    if (code < 0) {
+        return code;
     }
-    return false;
+    SHA256(bytes, len, digest);
+    free(bytes);
+    return 0;
 }
 
-int file_stamp_take(const char *path, struct file_stamp *ret_stamp, struct failure *failure)
+int file_stamp_take(const char *path, bool digest, struct file_stamp *ret_stamp,
+                    struct failure *failure)
 {
     struct file_stamp stamp = {.taken = true};
     struct timespec now;
     struct stat status;
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    int code;
 
     clock_gettime(CLOCK_REALTIME, &now);
     stamp.taken_ns = file_stamp_ns(&now);
     if (stat(path, &status) < 0) {
         return failure_set(failure, -errno, "%s: %s", path, strerror(errno));
     }
-    code = fd_read_file(path, FILE_STAMP_MAX, &bytes, &len, failure);
-    if (code < 0) {
-        return code;
-    }
     stamp.device = status.st_dev;
     stamp.inode = status.st_ino;
     stamp.size = (uint64_t)status.st_size;
     stamp.changed_ns = file_stamp_ns(&status.st_mtim);
-    SHA256(bytes, len, stamp.digest);
-    stamp.includes = file_stamp_has_include((const char *)bytes, len);
-    free(bytes);
+    if (digest && stamp.taken_ns - stamp.changed_ns <= FILE_STAMP_YOUNG_NS) {
+        int code = file_stamp_digest(path, stamp.digest, failure);
+
+        if (code < 0) {
+            return code;
+        }
+        stamp.digested = true;
+    }
     *ret_stamp = stamp;
     return 0;
 }
 
 bool file_stamp_holds(const char *path, const struct file_stamp *stamp)
 {
-    struct file_stamp now = {0};
+    uint8_t digest[32];
     struct stat status;
 
     if (!stamp->taken || stamp->includes || stat(path, &status) < 0) {
@@ -81,6 +75,7 @@ bool file_stamp_holds(const char *path, const struct file_stamp *stamp)
         stamp->taken_ns - stamp->changed_ns > FILE_STAMP_YOUNG_NS) {
         return true;
     }
-    return file_stamp_take(path, &now, NULL) == 0 && !now.includes &&
-           memcmp(now.digest, stamp->digest, sizeof(now.digest)) == 0;
+    return stamp->digested && (uint64_t)status.st_size == stamp->size &&
+           file_stamp_digest(path, digest, NULL) == 0 &&
+           memcmp(digest, stamp->digest, sizeof(digest)) == 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Whether a file is still the one that was read: by device, inode, size and time where these can be
- * trusted, by SHA-256 of the content where the file is so young that it may have changed within the
- * resolution of its time.
+ * trusted. Where the file is so young that it may have changed within the resolution of its time,
+ * by SHA-256 of the content, if asked for: that reads it a second time.
  */
 #ifndef EDGE_FILE_STAMP_H
 #define EDGE_FILE_STAMP_H
@@ -18,7 +18,8 @@
 
 struct file_stamp {
     bool taken;
-    bool includes; /* the content has $INCLUDE: other files count too, so it is never unchanged */
+    bool digested;
+    bool includes; /* set by who knows: other files count too, so it is never unchanged */
     dev_t device;
     ino_t inode;
     uint64_t size;
@@ -27,8 +28,10 @@ struct file_stamp {
     uint8_t digest[32];
 };
 
-/* Reads the file. Take it before the file is parsed: a change in between is then seen next time. */
-int file_stamp_take(const char *path, struct file_stamp *ret_stamp, struct failure *failure);
+/* Take it before the file is read: a change in between is then seen next time. `digest` reads a
+ * young file. */
+int file_stamp_take(const char *path, bool digest, struct file_stamp *ret_stamp,
+                    struct failure *failure);
 
 /* The file has the content the stamp was taken of. False in doubt, and when it cannot be read. */
 bool file_stamp_holds(const char *path, const struct file_stamp *stamp);

@@ -25,13 +25,13 @@ const char *fleet_status_name(enum fleet_status status)
     return "unknown";
 }
 
-int fleet_open(struct fleet_feed *feed, const char *path, const char *state_dir)
+int fleet_open(struct fleet_feed *feed, const char *path, const char *place, const char *state_dir)
 {
     uint8_t digest[32];
 
-    *feed = (struct fleet_feed){.path = strdup(path)};
-    if (!feed->path || !state_dir) {
-        return feed->path ? 0 : -ENOMEM;
+    *feed = (struct fleet_feed){.path = strdup(path), .place = strdup(place)};
+    if (!feed->path || !feed->place || !state_dir) {
+        return feed->path && feed->place ? 0 : -ENOMEM;
     }
     SHA256((const uint8_t *)path, strlen(path), digest);
     if (asprintf(&feed->copy, "%s/fleet-%02x%02x%02x%02x.yaml", state_dir, digest[0], digest[1],
@@ -45,6 +45,7 @@ int fleet_open(struct fleet_feed *feed, const char *path, const char *state_dir)
 void fleet_done(struct fleet_feed *feed)
 {
     free(feed->path);
+    free(feed->place);
     free(feed->copy);
     *feed = (struct fleet_feed){0};
 }
@@ -87,7 +88,8 @@ enum fleet_news fleet_poll(struct fleet_feed *feed, bool always, int64_t now_s,
     if (stat(feed->path, &status) < 0) {
         bool news = feed->status != FLEET_MISSING || !feed->attempted;
 
-        (void)failure_set(&feed->fault, -errno, "%s: %s", feed->path, strerror(errno));
+        (void)failure_set(&feed->fault, -errno, "%s: %s: %s", feed->place, feed->path,
+                          strerror(errno));
         fleet_set(feed, FLEET_MISSING, now_s);
         feed->attempted = true;
         return news || always ? FLEET_FAULT : FLEET_NOTHING;

@@ -25,6 +25,7 @@ const char *fleet_status_name(enum fleet_status status);
 
 struct fleet_feed {
     char *path;
+    char *place;      /* "FILE:LINE:COL" that names it, for messages */
     char *copy;       /* in state_dir; NULL without */
     struct stat seen; /* at the last attempt */
     bool attempted;
@@ -34,7 +35,7 @@ struct fleet_feed {
     struct failure fault; /* unless FLEET_OK */
 };
 
-int fleet_open(struct fleet_feed *feed, const char *path, const char *state_dir);
+int fleet_open(struct fleet_feed *feed, const char *path, const char *place, const char *state_dir);
 void fleet_done(struct fleet_feed *feed);
 
 enum fleet_news {

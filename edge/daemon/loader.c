@@ -17,8 +17,6 @@
 #include "edge/zone/zone_loader.h"
 
 #define LOADER_IMAGE_COPY "last-good.isomap"
-#define LOADER_SERVICES_COPY "last-good-services.yaml"
-#define LOADER_SERVICES_MAX (64u << 20)
 
 /* --- zones --- */
 
@@ -69,7 +67,7 @@ static void loader_load_zone(const struct config_zone *wanted, const struct load
         zone->loaded_s = before->loaded_s;
         return;
     }
-    code = file_stamp_take(wanted->file, &stamp, &failure);
+    code = file_stamp_take(wanted->file, true, &stamp, &failure);
     if (code < 0) {
         (void)failure_wrap(&failure, code, "%s", wanted->place);
     } else {
@@ -77,6 +75,7 @@ static void loader_load_zone(const struct config_zone *wanted, const struct load
     }
     if (code == 0) {
         zone->stamp = stamp;
+        zone->stamp.includes = zone_report.include_n > 0;
         zone->loaded_s = clock_wall_s();
         if (zone_report.warning_n) {
             report_warn(report, "%s (and %u more in zone %s)", zone_report.first_warning,
@@ -129,10 +128,11 @@ static int loader_load_zones(struct loaded *loaded, const struct loaded *previou
 
 /* --- map and services --- */
 
-/* One way to get a map and services that belong together. */
+/* A map and services that belong together. */
 struct loader_pair {
     struct image *image;
-    struct services *services;
+    struct services *services; /* NULL: none can be served with this map */
+    struct failure failure;    /* why, then */
 };
 
 static void loader_pair_done(struct loader_pair *pair)
@@ -142,20 +142,34 @@ static void loader_pair_done(struct loader_pair *pair)
     *pair = (struct loader_pair){0};
 }
 
-static void loader_fault(char **fault, const struct failure *failure)
+static void loader_fault(char **fault, const char *text)
 {
     free(*fault);
-    *fault = strdup(failure->text);
+    *fault = strdup(text);
 }
 
-static int loader_open_services(const char *path, struct image *image, const struct zone_set *zones,
-                                struct services **ret_services, struct failure *failure)
+static void loader_pair_services(const struct loaded *loaded, const struct loaded *previous,
+                                 enum loader_mode mode, struct loader_pair *pair)
 {
-    if (!path) {
-        *ret_services = services_empty();
-        return *ret_services ? 0 : failure_set(failure, -ENOMEM, "out of memory");
+    const struct config *config = loaded->config;
+    struct services_request request = {
+        .path = config->services,
+        .place = config->services_place,
+        .policy = &config->policy,
+        .image = pair->image,
+        .zones = loaded->zone_set,
+        .previous = previous ? previous->services : NULL,
+        .copies = mode == LOADER_SERVE ? config->state_dir : NULL,
+    };
+
+    if (!config->services) {
+        pair->services = services_empty();
+        if (!pair->services) {
+            (void)failure_set(&pair->failure, -ENOMEM, "out of memory");
+        }
+    } else if (services_open(&request, &pair->services, &pair->failure) < 0) {
+        pair->services = NULL;
     }
-    return services_load(path, image, zones, ret_services, failure);
 }
 
 /* The configured map, or the very object that is served if the file did not change. */
@@ -170,7 +184,7 @@ static int loader_open_image(struct loaded *loaded, const struct loaded *previou
         *ret_image = NULL;
         return 0;
     }
-    if (previous && previous->image && previous->config->map && !previous->from_state_dir &&
+    if (previous && previous->image && previous->config->map && !previous->image_copied &&
         strcmp(previous->config->map, path) == 0 &&
         file_stamp_holds(path, &previous->image_stamp)) {
         *ret_image = image_ref(previous->image);
@@ -178,56 +192,16 @@ static int loader_open_image(struct loaded *loaded, const struct loaded *previou
         loaded->image_loaded_s = previous->image_loaded_s;
         return 0;
     }
-    code = file_stamp_take(path, &stamp, failure);
-    if (code == 0) {
-        code = image_open(path, ret_image, failure);
+    code = file_stamp_take(path, false, &stamp, failure);
+    if (code < 0) {
+        return failure_wrap(failure, code, "%s", loaded->config->map_place);
     }
+    code = image_open(path, ret_image, failure);
     if (code == 0) {
         loaded->image_stamp = stamp;
         loaded->image_loaded_s = clock_wall_s();
     }
     return code;
-}
-
-/* The configured files. A map that is broken leaves services the previous one to be checked
- * against. */
-static int loader_pair_configured(struct loaded *loaded, const struct loaded *previous,
-                                  struct loader_pair *pair, struct report *report)
-{
-    struct failure failure = {{0}};
-    int code = loader_open_image(loaded, previous, &pair->image, &failure);
-
-    if (code < 0) {
-        report_add_text(report, "%s%s", failure.text,
-                        previous && previous->image ? " (the last good map stays)" : "");
-        loader_fault(&loaded->image_fault, &failure);
-        if (!previous || !previous->image) {
-            return code;
-        }
-        pair->image = image_ref(previous->image);
-        loaded->image_stamp = previous->image_stamp;
-        loaded->image_loaded_s = previous->image_loaded_s;
-        loaded->from_state_dir = previous->from_state_dir;
-    }
-    code = loader_open_services(loaded->config->services, pair->image, loaded->zone_set,
-                                &pair->services, &failure);
-    if (code < 0) {
-        report_add_text(report, "%s%s", failure.text,
-                        previous ? " (services and map stay as they were)" : "");
-        loader_fault(&loaded->services_fault, &failure);
-        loader_pair_done(pair);
-    }
-    return code;
-}
-
-static void loader_pair_previous(struct loaded *loaded, const struct loaded *previous,
-                                 struct loader_pair *pair)
-{
-    pair->image = previous->image ? image_ref(previous->image) : NULL;
-    pair->services = services_ref(previous->services);
-    loaded->image_stamp = previous->image_stamp;
-    loaded->image_loaded_s = previous->image_loaded_s;
-    loaded->from_state_dir = previous->from_state_dir;
 }
 
 static char *loader_copy_path(const struct config *config, const char *name)
@@ -240,58 +214,145 @@ static char *loader_copy_path(const struct config *config, const char *name)
     return path;
 }
 
-/* At the start: the configured files where they are good, the copies where they are not, in the
- * order that keeps most of what is configured. */
-static int loader_pair_copies(struct loaded *loaded, struct loader_pair *pair)
+/* The map to go back to: the one that is served or, at the start, the copy. */
+static void loader_last_good_image(const struct loaded *loaded, const struct loaded *previous,
+                                   enum loader_mode mode, struct loader_pair *pair)
 {
-    char *image_copy = loader_copy_path(loaded->config, LOADER_IMAGE_COPY);
-    char *services_copy = loader_copy_path(loaded->config, LOADER_SERVICES_COPY);
-    const char *maps[] = {loaded->config->map, loaded->config->map, image_copy, image_copy};
-    const char *files[] = {loaded->config->services, services_copy, loaded->config->services,
-                           services_copy};
-    int code = -ENOENT;
+    char *copy = NULL;
 
-    for (int i = 0; i < 4 && code < 0; i++) {
-        if (!maps[i] || !files[i]) {
+    if (previous) {
+        pair->image = previous->image ? image_ref(previous->image) : NULL;
+    } else if (mode == LOADER_SERVE && loaded->config->map) {
+        copy = loader_copy_path(loaded->config, LOADER_IMAGE_COPY);
+        if (!copy || image_open(copy, &pair->image, NULL) < 0) {
+            pair->image = NULL;
+        }
+        free(copy);
+    }
+}
+
+/* Whether services that are good with `last` are lost with `pair`. */
+static bool loader_pair_loses(const struct loader_pair *pair, const struct loader_pair *last)
+{
+    return last->services && (!pair->services || services_lost_count(last->services) <
+                                                     services_lost_count(pair->services));
+}
+
+/* Why services do not fit the new map. */
+static const char *loader_pair_misfit(const struct loader_pair *pair)
+{
+    for (uint32_t i = 0; pair->services && i < services_file_count(pair->services); i++) {
+        const struct services_file *file = services_file_get(pair->services, i);
+
+        if (file->fault && file->state == SERVICES_FILE_HELD && file->bytes) {
+            return file->fault;
+        }
+    }
+    return pair->failure.text;
+}
+
+/* Takes what is served of the map back from `previous`, or the copy. */
+static void loader_keep_last_image(struct loaded *loaded, const struct loaded *previous)
+{
+    loaded->image_copied = previous ? previous->image_copied : true;
+    loaded->image_stamp = previous ? previous->image_stamp : (struct file_stamp){0};
+    loaded->image_loaded_s = previous ? previous->image_loaded_s : clock_wall_s();
+}
+
+/* The configured map if it can be read and takes no service away, else the last good one. */
+static void loader_choose_pair(struct loaded *loaded, const struct loaded *previous,
+                               enum loader_mode mode, struct loader_pair *pair,
+                               struct report *report)
+{
+    struct failure failure = {{0}};
+    struct loader_pair last = {0};
+    bool opened = loader_open_image(loaded, previous, &pair->image, &failure) == 0;
+
+    if (opened) {
+        loader_pair_services(loaded, previous, mode, pair);
+        if (pair->services && services_lost_count(pair->services) == 0) {
+            return;
+        }
+    }
+    loader_last_good_image(loaded, previous, mode, &last);
+    if (last.image && last.image != pair->image) {
+        loader_pair_services(loaded, previous, mode, &last);
+    }
+    if (opened && !loader_pair_loses(pair, &last)) {
+        loader_pair_done(&last);
+        return;
+    }
+    if (opened) {
+        (void)failure_set(&failure, -EINVAL, "%s", loader_pair_misfit(pair));
+    }
+    report_add_text(report, "%s%s", failure.text,
+                    !last.image ? ""
+                    : opened    ? " (with the new map; the last good map stays)"
+                                : " (the last good map stays)");
+    if (mode == LOADER_CHECK && !opened) { /* what can be said of services without a map */
+        loader_pair_services(loaded, previous, mode, &last);
+    }
+    loader_fault(&loaded->image_fault, failure.text);
+    loader_pair_done(pair);
+    *pair = last;
+    loader_keep_last_image(loaded, previous);
+}
+
+static void loader_report_services(struct loaded *loaded, struct report *report)
+{
+    static const char *const consequences[] = {
+        [SERVICES_FILE_FRESH] = "served",
+        [SERVICES_FILE_KEPT] = "its last good content stays",
+        [SERVICES_FILE_HELD] = "its names answer SERVFAIL",
+        [SERVICES_FILE_REFUSED] = "nothing of it is served",
+    };
+
+    for (uint32_t i = 0; i < services_file_count(loaded->services); i++) {
+        const struct services_file *file = services_file_get(loaded->services, i);
+
+        loaded->from_state_dir |= file->from_copy;
+        if (!file->fault) {
             continue;
         }
-        code = image_open(maps[i], &pair->image, NULL);
-        if (code == 0) {
-            code = services_load(files[i], pair->image, loaded->zone_set, &pair->services, NULL);
-        }
-        if (code < 0) {
-            loader_pair_done(pair);
+        report_add_text(report, "%s (%s)", file->fault, consequences[file->state]);
+        if (loaded->services_bad_n++ == 0) {
+            loader_fault(&loaded->services_fault, file->fault);
         }
     }
-    if (code < 0 && image_copy && !loaded->config->services) {
-        code = image_open(image_copy, &pair->image, NULL);
-        pair->services = code == 0 ? services_empty() : NULL;
-    }
-    free(image_copy);
-    free(services_copy);
-    loaded->from_state_dir = code == 0;
-    return code;
 }
 
 static int loader_load_pair(struct loaded *loaded, const struct loaded *previous,
                             enum loader_mode mode, struct report *report)
 {
     struct loader_pair pair = {0};
-    int code = loader_pair_configured(loaded, previous, &pair, report);
 
-    if (code < 0 && previous) {
-        loader_pair_previous(loaded, previous, &pair);
-        code = 0;
-    } else if (code < 0 && mode == LOADER_SERVE) {
-        code = loader_pair_copies(loaded, &pair);
-        if (code == 0) {
+    loader_choose_pair(loaded, previous, mode, &pair, report);
+    if (pair.services) {
+        loaded->image = pair.image;
+        loaded->services = pair.services;
+        loaded->from_state_dir = loaded->image_copied;
+        loader_report_services(loaded, report);
+        if (loaded->from_state_dir && !previous) {
             report_add_text(report, "%s: starting with the last good copies of map and services",
                             loaded->config->state_dir);
         }
+        return loaded->image || !loaded->config->map ? 0 : -EINVAL;
     }
-    loaded->image = pair.image;
-    loaded->services = pair.services;
-    return code;
+    if (*pair.failure.text) {
+        report_add_text(report, "%s%s", pair.failure.text,
+                        previous ? " (services and map stay as they were)" : "");
+        loader_fault(&loaded->services_fault, pair.failure.text);
+    }
+    loader_pair_done(&pair);
+    if (!previous) {
+        return -EINVAL;
+    }
+    loaded->image = previous->image ? image_ref(previous->image) : NULL;
+    loaded->services = services_ref(previous->services);
+    loaded->services_bad_n = 1;
+    loaded->from_state_dir = previous->from_state_dir;
+    loader_keep_last_image(loaded, previous);
+    return 0;
 }
 
 static int loader_load_cookies(struct loaded *loaded, const struct loaded *previous,
@@ -342,17 +403,18 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
     return 0;
 }
 
-/* The file starts with this and is as long as that. The first block of a map holds the digest of
- * the whole. */
-static bool loader_is_kept(const char *path, const void *start, size_t start_len, size_t len)
+/* The file starts as this map does and is as long: its first block holds the digest of the whole.
+ */
+static bool loader_is_image(const char *path, const struct image *image)
 {
+    const struct map_region *region = image_region(image);
     struct stat status;
     uint8_t block[MAP_BLOCK_SIZE];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool same = fd >= 0 && start_len <= sizeof(block) && fstat(fd, &status) == 0 &&
-                (uint64_t)status.st_size == len &&
-                read(fd, block, start_len) == (ssize_t)start_len &&
-                memcmp(block, start, start_len) == 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool same = fd >= 0 && fstat(fd, &status) == 0 &&
+                (uint64_t)status.st_size == (uint64_t)region->block_n * MAP_BLOCK_SIZE &&
+                read(fd, block, sizeof(block)) == (ssize_t)sizeof(block) &&
+                memcmp(block, region->bytes, sizeof(block)) == 0;
 
     fd_close(&fd);
     return same;
@@ -365,28 +427,8 @@ static int loader_keep_image(const struct loaded *loaded, struct failure *failur
     char *copy = loader_copy_path(loaded->config, LOADER_IMAGE_COPY);
     int code = 0;
 
-    if (copy && !loader_is_kept(copy, region->bytes, MAP_BLOCK_SIZE, len)) {
+    if (copy && !loader_is_image(copy, loaded->image)) {
         code = fd_replace_file(copy, region->bytes, len, 0600, failure);
-    }
-    free(copy);
-    return code;
-}
-
-static int loader_keep_services(const struct loaded *loaded, struct failure *failure)
-{
-    const char *path = loaded->config->services;
-    char *copy = loader_copy_path(loaded->config, LOADER_SERVICES_COPY);
-    struct stat status;
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    int code = 0;
-
-    if (path && copy && stat(path, &status) == 0 && S_ISREG(status.st_mode)) {
-        code = fd_read_file(path, LOADER_SERVICES_MAX, &bytes, &len, failure);
-        if (code == 0) {
-            code = fd_replace_file(copy, bytes, len, 0600, failure);
-        }
-        free(bytes);
     }
     free(copy);
     return code;
@@ -396,11 +438,11 @@ int loader_keep_copies(const struct loaded *loaded, struct failure *failure)
 {
     int code = 0;
 
-    if (loaded->image && !loaded->image_fault && !loaded->services_fault) {
+    if (loaded->image && !loaded->image_fault) {
         code = loader_keep_image(loaded, failure);
-        if (code == 0) {
-            code = loader_keep_services(loaded, failure);
-        }
+    }
+    if (code == 0 && loaded->config->state_dir) {
+        code = services_keep_copies(loaded->services, loaded->config->state_dir, failure);
     }
     return code;
 }

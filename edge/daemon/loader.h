@@ -4,10 +4,12 @@
  * failure: one that cannot be loaded keeps what it had before, and every fault is reported. Nothing
  * here is published; the publisher does that.
  *
- *   zone       fails alone: its last good content, or, never loaded, a place that answers SERVFAIL
- *   map        keeps the last good one
- *   services   keep the last good ones, together with the map they were checked against
- *   cookies    keep the secrets they had; at the start there is none to keep, and no server
+ *   zone            fails alone: its last good content, or, never loaded, a place that answers
+ *                   SERVFAIL
+ *   map             keeps the last good one; so it does if the services, which are good with that
+ *                   one, cannot be served with the new one
+ *   services file   fails alone: its last good content (service/services_load.c)
+ *   cookies         keep the secrets they had; at the start there is none to keep, and no server
  *
  * "Last good" is what `previous` holds; without it (at the start) the copy in state_dir. One
  * thread.
@@ -49,10 +51,12 @@ struct loaded {
     struct file_stamp image_stamp;
     int64_t image_loaded_s;
     char *image_fault; /* an older map is served, and why */
+    bool image_copied; /* it is the copy in state_dir */
     struct services *services;
-    char *services_fault; /* older services are served, and why */
+    char *services_fault;  /* of the first file that is not served as it is on disk */
+    size_t services_bad_n; /* such files */
     struct cookie_secrets cookies;
-    bool from_state_dir; /* map or services are the copies kept there */
+    bool from_state_dir; /* the map or some services file is the copy kept there */
 };
 
 enum loader_mode {

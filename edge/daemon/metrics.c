@@ -2,20 +2,25 @@
 #include "edge/daemon/metrics.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "edge/daemon/server.h"
+#include "edge/serve/socket.h"
 #include "maps/pop_state.h"
 
 #define METRICS_CONNECTIONS 16
 #define METRICS_TIMEOUT_S 5
 
 struct metrics {
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* NULL: paused */
+    int listener;
+    bool ipv6;
     struct server *server;
 };
 
@@ -158,7 +163,11 @@ static void metrics_map(FILE *out, const struct publisher *publisher, int64_t no
                 loaded->services_fault || loaded->from_state_dir);
 }
 
-static const char *const metrics_families[MAP_FAMILIES] = {"ipv4", "ipv6"};
+/* What a column of variants holds. */
+static const char *metrics_family(const struct service *service, unsigned family)
+{
+    return service->is_alias ? "cname" : family == MAP_FAMILY_IPV4 ? "ipv4" : "ipv6";
+}
 
 static void metrics_states(FILE *out, const struct snapshot *snapshot)
 {
@@ -179,7 +188,7 @@ static void metrics_states(FILE *out, const struct snapshot *snapshot)
             metrics_label(out, service->name);
             fputs("\",pop=\"", out);
             metrics_label(out, image_pop(snapshot->image, pop)->name);
-            fprintf(out, "\",family=\"%s\"} %u\n", metrics_families[family], state);
+            fprintf(out, "\",family=\"%s\"} %u\n", metrics_family(service, family), state);
         }
     }
 }
@@ -195,7 +204,7 @@ static void metrics_services(FILE *out, const struct snapshot *snapshot)
         if (service->has_family[family]) {
             fputs("isochrone_edge_service_empty{service=\"", out);
             metrics_label(out, service->name);
-            fprintf(out, "\",family=\"%s\"} %d\n", metrics_families[family],
+            fprintf(out, "\",family=\"%s\"} %d\n", metrics_family(service, family),
                     states_is_empty(snapshot->states, service, family));
         }
     }
@@ -229,6 +238,9 @@ static void metrics_publisher(FILE *out, const struct publisher *publisher)
                 "Zones whose last load failed; they keep older content or answer SERVFAIL.",
                 publisher->loaded->zone_failed_n);
     metrics_one(out, "services", "gauge", "Services.", services_count(publisher->loaded->services));
+    metrics_one(out, "services_files_failed", "gauge",
+                "Services files that are not served as they are on disk.",
+                publisher->loaded->services_bad_n);
     metrics_map(out, publisher, now_s);
     metrics_head(out, "reloads_total", "counter", "Reloads by result.");
     fprintf(out,
@@ -309,41 +321,73 @@ static enum MHD_Result metrics_request(void *context, struct MHD_Connection *con
     return metrics_respond(connection, MHD_HTTP_OK, "text/plain; version=0.0.4", text, len);
 }
 
-int metrics_open(struct server *server, const struct endpoint *endpoint,
+int metrics_open(struct server *server, const struct endpoint *endpoint, int listener,
                  struct metrics **ret_metrics, struct failure *failure)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC;
     struct metrics *metrics = calloc(1, sizeof(*metrics));
-    struct sockaddr_storage address;
-    char text[ADDRESS_TEXT_LEN];
+    int code;
 
     if (!metrics) {
+        fd_close(&listener);
         return failure_set(failure, -ENOMEM, "out of memory");
     }
     metrics->server = server;
-    (void)endpoint_to_sockaddr(endpoint, &address);
-    if (endpoint->address.family == ADDRESS_IPV6) {
-        flags |= MHD_USE_IPv6;
-    }
-    metrics->daemon = MHD_start_daemon(flags, endpoint->port, NULL, NULL, metrics_request, metrics,
-                                       MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
-                                       (unsigned)METRICS_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                       (unsigned)METRICS_TIMEOUT_S, MHD_OPTION_END);
-    if (!metrics->daemon) {
-        int code = errno ? -errno : -EADDRINUSE;
-
+    metrics->ipv6 = endpoint->address.family == ADDRESS_IPV6;
+    metrics->listener = listener;
+    code = listener < 0 ? socket_open_plain(endpoint, &metrics->listener, failure) : 0;
+    if (code < 0) {
         free(metrics);
-        return failure_set(failure, code, "%s: cannot serve metrics: %s",
-                           endpoint_format(endpoint, text), strerror(-code));
+        return failure_wrap(failure, code, "metrics");
     }
     *ret_metrics = metrics;
     return 0;
 }
 
+int metrics_resume(struct metrics *metrics, struct failure *failure)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC;
+    int fd;
+
+    if (!metrics || metrics->daemon) {
+        return 0;
+    }
+    if (metrics->ipv6) {
+        flags |= MHD_USE_IPv6;
+    }
+    fd = fcntl(metrics->listener, F_DUPFD_CLOEXEC, 0); /* the daemon closes its own */
+    metrics->daemon =
+        fd < 0 ? NULL
+               : MHD_start_daemon(flags, 0, NULL, NULL, metrics_request, metrics,
+                                  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                  (unsigned)METRICS_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                                  (unsigned)METRICS_TIMEOUT_S, MHD_OPTION_END);
+    if (!metrics->daemon) {
+        int code = errno ? -errno : -EMFILE;
+
+        fd_close(&fd);
+        return failure_set(failure, code, "cannot serve metrics: %s", strerror(-code));
+    }
+    return 0;
+}
+
+void metrics_pause(struct metrics *metrics)
+{
+    if (metrics && metrics->daemon) {
+        MHD_stop_daemon(metrics->daemon);
+        metrics->daemon = NULL;
+    }
+}
+
+int metrics_listener(const struct metrics *metrics)
+{
+    return metrics->listener;
+}
+
 void metrics_close(struct metrics *metrics)
 {
     if (metrics) {
-        MHD_stop_daemon(metrics->daemon);
+        metrics_pause(metrics);
+        fd_close(&metrics->listener);
         free(metrics);
     }
 }

@@ -102,6 +102,9 @@ static const int privileges_calls[] = {
     SCMP_SYS(eventfd2),
     SCMP_SYS(ioctl),
     SCMP_SYS(sendfile),
+    /* handing over to another process, see replace.h */
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_send_signal),
     /* files */
     SCMP_SYS(openat),
     SCMP_SYS(open),

@@ -172,7 +172,7 @@ static int publisher_open_feeds(struct publisher *publisher, const struct config
     int code = states && feeds ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < config->state_n && code == 0; i++) {
-        code = fleet_open(&feeds[i], config->states[i], config->state_dir);
+        code = fleet_open(&feeds[i], config->states[i], config->state_places[i], config->state_dir);
         for (size_t k = 0; k < publisher->feed_n && code == 0; k++) {
             if (strcmp(publisher->feeds[k].path, config->states[i]) == 0) {
                 code = states_source_copy(states_source(publisher->states, k + 1), &source);
@@ -204,28 +204,36 @@ static int publisher_open_feeds(struct publisher *publisher, const struct config
 
 /* --- life --- */
 
-static void publisher_recall_states(struct publisher *publisher, int64_t now_s,
-                                    struct report *report)
+static void publisher_recall_operator(struct publisher *publisher, struct report *report)
 {
     struct states_source source = {0};
     struct failure failure = {{0}};
+    char *aside = NULL;
 
-    if (publisher->operator_path) {
-        if (states_operator_load(publisher->operator_path, &source, &failure) == 0) {
-            states_replace(publisher->states, 0, &source);
-        } else {
-            char *aside = NULL;
+    if (!publisher->operator_path) {
+        return;
+    }
+    if (states_operator_load(publisher->operator_path, &source, &failure) == 0) {
+        states_replace(publisher->states, 0, &source);
+        return;
+    }
+    /* the next change must not overwrite what somebody may want to repair */
+    if (asprintf(&aside, "%s.bad", publisher->operator_path) >= 0) {
+        (void)rename(publisher->operator_path, aside);
+        free(aside);
+    }
+    report_add_text(report, "%s (starting without operator states, moved to .bad)", failure.text);
+}
 
-            /* the next change must not overwrite what somebody may want to repair */
-            if (asprintf(&aside, "%s.bad", publisher->operator_path) >= 0) {
-                (void)rename(publisher->operator_path, aside);
-                free(aside);
-            }
-            report_add_text(report, "%s (starting without operator states, moved to .bad)",
-                            failure.text);
-        }
+static void publisher_recall_states(struct publisher *publisher, enum publisher_start start,
+                                    int64_t now_s, struct report *report)
+{
+    if (start == PUBLISHER_SERVE) {
+        publisher_recall_operator(publisher, report);
     }
     for (size_t i = 0; i < publisher->feed_n; i++) {
+        struct states_source source = {0};
+
         if (fleet_recall(&publisher->feeds[i], now_s, &source) == 0) {
             states_replace(publisher->states, i + 1, &source);
         }
@@ -233,16 +241,18 @@ static void publisher_recall_states(struct publisher *publisher, int64_t now_s,
     (void)states_expire(publisher->states, now_s);
 }
 
-static void publisher_keep_copies(struct publisher *publisher, struct report *report)
+void publisher_settle(struct publisher *publisher, struct report *report)
 {
     struct failure failure = {{0}};
 
+    publisher->copies_due = false;
     if (loader_keep_copies(publisher->loaded, &failure) < 0) {
         report_warn(report, "%s (no last good copy is kept)", failure.text);
     }
 }
 
-int publisher_open(struct config *config, struct publisher **ret_publisher, struct report *report)
+int publisher_open(struct config *config, enum publisher_start start,
+                   struct publisher **ret_publisher, struct report *report)
 {
     struct publisher *publisher = calloc(1, sizeof(*publisher));
     int64_t now_s = clock_wall_s();
@@ -263,6 +273,9 @@ int publisher_open(struct config *config, struct publisher **ret_publisher, stru
         return code;
     }
     code = loader_load(config, NULL, LOADER_SERVE, &publisher->loaded, report);
+    if (code == 0 && start == PUBLISHER_REPLACE && report->count) {
+        code = -EINVAL;
+    }
     if (code == 0 && config->state_dir &&
         asprintf(&publisher->operator_path, "%s/operator-states.json", config->state_dir) < 0) {
         publisher->operator_path = NULL;
@@ -272,7 +285,7 @@ int publisher_open(struct config *config, struct publisher **ret_publisher, stru
         code = publisher_open_feeds(publisher, config);
     }
     if (code == 0) {
-        publisher_recall_states(publisher, now_s, report);
+        publisher_recall_states(publisher, start, now_s, report);
         (void)publisher_poll_feeds(publisher, true, now_s, report);
         code = publisher_refresh(publisher, now_s);
     }
@@ -282,15 +295,43 @@ int publisher_open(struct config *config, struct publisher **ret_publisher, stru
     }
     publisher->reload_wall_s = now_s;
     publisher->reload_was_ok = report->count == 0;
-    publisher_keep_copies(publisher, report);
+    publisher->copies_due = start == PUBLISHER_SERVE;
     *ret_publisher = publisher;
     return 0;
+}
+
+static bool publisher_same_states(const struct states_source *a, const struct states_source *b)
+{
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->entries, b->entries, a->count * sizeof(a->entries[0])) == 0);
+}
+
+int publisher_inherit(struct publisher *publisher, struct states_source *sources,
+                      const struct cookie_secrets *cookies)
+{
+    bool changed = memcmp(cookies, &publisher->loaded->cookies, sizeof(*cookies)) != 0;
+
+    publisher->loaded->cookies = *cookies;
+    for (size_t i = 0; i < states_source_count(publisher->states); i++) {
+        /* a feed we could read ourselves says what is so; one that vanished said it before */
+        bool wanted = i == 0 || publisher->feeds[i - 1].status != FLEET_OK;
+
+        if (wanted && !publisher_same_states(states_source(publisher->states, i), &sources[i])) {
+            states_replace(publisher->states, i, &sources[i]);
+            changed = true;
+        }
+        states_source_done(&sources[i]);
+    }
+    return changed ? publisher_refresh(publisher, clock_wall_s()) : 0;
 }
 
 void publisher_free(struct publisher *publisher)
 {
     if (!publisher) {
         return;
+    }
+    if (publisher->copies_due) { /* stopped before the first tick */
+        (void)loader_keep_copies(publisher->loaded, NULL);
     }
     snapshot_free(publisher->current);
     loaded_free(publisher->loaded);
@@ -358,7 +399,7 @@ static void publisher_reload_parts(struct publisher *publisher, struct config *c
         publisher_refresh(publisher, now_s) < 0) {
         report_add_text(report, "states were not published: out of memory");
     }
-    publisher_keep_copies(publisher, report);
+    publisher_settle(publisher, report);
 }
 
 void publisher_reload(struct publisher *publisher, struct report *report)
@@ -366,6 +407,9 @@ void publisher_reload(struct publisher *publisher, struct report *report)
     int64_t start_ns = clock_monotonic_ns();
     struct config *config = publisher_read_config(publisher, report);
 
+    if (publisher->copies_due) { /* what is reloaded may be broken, what was loaded was not */
+        publisher_settle(publisher, report);
+    }
     if (config) {
         publisher_reload_parts(publisher, config, report);
     }
@@ -485,6 +529,9 @@ void publisher_tick(struct publisher *publisher, int64_t now_s, struct report *r
     struct failure failure = {{0}};
     bool changed = publisher_poll_feeds(publisher, false, now_s, report);
 
+    if (publisher->copies_due) { /* the disk may be slow: serving did not wait for it */
+        publisher_settle(publisher, report);
+    }
     publisher_note_expiries(publisher, now_s, report);
     if (states_expire(publisher->states, now_s)) {
         changed = true;

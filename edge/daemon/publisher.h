@@ -37,11 +37,30 @@ struct publisher {
     double reload_s;          /* how long the last one took */
     int64_t reload_wall_s;
     bool reload_was_ok;
+    bool copies_due; /* what the start has loaded is still to be kept, in the first tick */
+};
+
+enum publisher_start {
+    PUBLISHER_SERVE,   /* what is wrong is served from the last good copies */
+    PUBLISHER_REPLACE, /* another process serves: any fault in the files is -EINVAL, since it may
+                        * have better; operator states come from it, and state_dir is its own */
 };
 
 /* Loads and publishes for the first time. Takes the configuration over. -errno when there is
  * nothing to serve; faults that do not prevent serving are in the report. */
-int publisher_open(struct config *config, struct publisher **ret_publisher, struct report *report);
+int publisher_open(struct config *config, enum publisher_start start,
+                   struct publisher **ret_publisher, struct report *report);
+
+/* The other process has gone: keeps last good copies, as PUBLISHER_SERVE does in the
+ * first tick. */
+void publisher_settle(struct publisher *publisher, struct report *report);
+
+/* The states another process had, an array as long as states_source_count(), which is emptied: they
+ * win where files say nothing; and the cookie secrets to use. Published if that changes anything.
+ * -ENOMEM. */
+int publisher_inherit(struct publisher *publisher, struct states_source *sources,
+                      const struct cookie_secrets *cookies);
+
 void publisher_free(struct publisher *publisher); /* after the readers are gone; NULL is allowed */
 
 /* Reads the configuration and everything it names again, publishes what is good, and returns when
@@ -53,7 +72,8 @@ void publisher_reload(struct publisher *publisher, struct report *report);
 int publisher_set_states(struct publisher *publisher, const struct states_entry *entries, size_t n,
                          bool clear, bool force, struct failure *failure);
 
-/* Once a second: expiries, the fleet feed, TTLs. */
+/* Once a second: the last good copies of what the start has loaded (the first time), expiries, the
+ * fleet feed, TTLs. */
 void publisher_tick(struct publisher *publisher, int64_t now_s, struct report *report);
 
 #endif

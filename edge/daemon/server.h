@@ -6,15 +6,19 @@
 #ifndef EDGE_SERVER_H
 #define EDGE_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "edge/daemon/listeners.h"
 #include "edge/daemon/publisher.h"
 #include "edge/serve/counters.h"
 #include "edge/serve/worker.h"
 
 struct control;
 struct metrics;
+struct predecessor;
+struct successor;
 
 struct server {
     const char *version;
@@ -22,10 +26,18 @@ struct server {
     struct worker **workers;
     size_t worker_n;
     struct tcp_clients *tcp_clients;
-    struct control *control; /* NULL: off */
-    struct metrics *metrics; /* NULL: off */
-    int64_t started_ns;      /* monotonic */
-    int64_t started_s;       /* wall clock */
+    struct listeners listeners;
+    struct control *control;         /* NULL: off */
+    struct metrics *metrics;         /* NULL: off */
+    struct predecessor *predecessor; /* while another process is about to replace us */
+    struct successor *successor;     /* while we replace another process */
+    bool continues_control;          /* the control socket comes from there */
+    bool managed;                    /* a service manager wants to know about us */
+    uint64_t watchdog_usec;          /* it wants to hear from us this often; 0: not */
+    int epoll_fd;                    /* of the control thread */
+    int ready_fd;                    /* to be told when we serve; -1 for none */
+    int64_t started_ns;              /* monotonic */
+    int64_t started_s;               /* wall clock */
 };
 
 /* Sums over the workers; any thread while the workers exist. */
@@ -35,8 +47,16 @@ void server_sum(const struct server *server, struct counters_sum *ret_sum, uint6
 /* Reads everything again, logs what went wrong and leaves it in the report. Control thread. */
 void server_reload(struct server *server, struct report *report);
 
+void server_log_report(const struct report *report);
+
+struct server_options {
+    const char *version;
+    const char *replace; /* NULL: no; "": who is behind our own control socket; else that socket */
+    int ready_fd;        /* a byte is written there, and it is closed, when we serve; -1 for none */
+};
+
 /* Takes the configuration over; returns the exit status of the program. Logs. */
-int server_run(struct config *config, const char *version);
+int server_run(struct config *config, const struct server_options *options);
 
 /* --check: loads everything, lists every fault on stderr. Takes the configuration over; exit
  * status. */

@@ -186,15 +186,11 @@ int states_fleet_parse(const char *path, const uint8_t *bytes, size_t len, int64
     return 0;
 }
 
-int states_operator_save(const char *path, const struct states_source *source,
-                         struct failure *failure)
+json_t *states_json_write(const struct states_source *source)
 {
     json_t *entries = json_array();
-    json_t *root = json_pack("{s:i, s:o}", "version", STATES_FORMAT_VERSION, "operator", entries);
-    char *text = NULL;
-    int code;
 
-    for (size_t i = 0; root && i < source->count; i++) {
+    for (size_t i = 0; entries && i < source->count; i++) {
         const struct states_entry *entry = &source->entries[i];
         char state[POP_STATE_TEXT_LEN];
 
@@ -204,13 +200,22 @@ int states_operator_save(const char *path, const struct states_source *source,
                                                      "reason", entry->reason, "owner", entry->owner,
                                                      "set", (json_int_t)entry->set_s, "expires",
                                                      (json_int_t)entry->expires_s)) < 0) {
-            json_decref(root);
-            return failure_set(failure, -ENOMEM, "%s: out of memory", path);
+            json_decref(entries);
+            return NULL;
         }
     }
-    text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
-    code = text ? fd_replace_file(path, text, strlen(text), 0600, failure)
-                : failure_set(failure, -ENOMEM, "%s: out of memory", path);
+    return entries;
+}
+
+int states_operator_save(const char *path, const struct states_source *source,
+                         struct failure *failure)
+{
+    json_t *root = json_pack("{s:i, s:o}", "version", STATES_FORMAT_VERSION, "operator",
+                             states_json_write(source));
+    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
+    int code = text ? fd_replace_file(path, text, strlen(text), 0600, failure)
+                    : failure_set(failure, -ENOMEM, "%s: out of memory", path);
+
     free(text);
     json_decref(root);
     return code;
@@ -237,7 +242,6 @@ static int states_json_entry(json_t *item, struct states_entry *entry)
         pop_state_parse(state, &entry->state) == 0) {
         entry->set_s = set_s;
         entry->expires_s = expires_s;
-        entry->layer = STATES_OPERATOR;
     } else {
         code = -EINVAL;
     }
@@ -245,28 +249,41 @@ static int states_json_entry(json_t *item, struct states_entry *entry)
     return code;
 }
 
-static int states_json_read(const char *path, json_t *root, struct states_source *source,
-                            struct failure *failure)
+int states_json_read(const json_t *entries, enum states_layer layer,
+                     struct states_source *ret_source, struct failure *failure)
+{
+    struct states_source source = {0};
+
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        struct states_entry entry = {0};
+        int code = states_json_entry(json_array_get(entries, i), &entry);
+
+        entry.layer = (uint8_t)layer;
+        if (code == 0) {
+            code = states_source_add(&source, &entry);
+        }
+        if (code < 0) {
+            states_source_done(&source);
+            return failure_set(failure, code, "entry %zu is wrong", i + 1);
+        }
+    }
+    *ret_source = source;
+    return 0;
+}
+
+static int states_operator_read(const char *path, const json_t *root,
+                                struct states_source *ret_source, struct failure *failure)
 {
     const json_t *entries = json_object_get(root, "operator");
+    int code;
 
     if (json_integer_value(json_object_get(root, "version")) != STATES_FORMAT_VERSION ||
         !json_is_array(entries)) {
         return failure_set(failure, -EINVAL, "%s: not a file of operator states, version %d", path,
                            STATES_FORMAT_VERSION);
     }
-    for (size_t i = 0; i < json_array_size(entries); i++) {
-        struct states_entry entry = {0};
-        int code = states_json_entry(json_array_get(entries, i), &entry);
-
-        if (code == 0) {
-            code = states_source_add(source, &entry);
-        }
-        if (code < 0) {
-            return failure_set(failure, code, "%s: entry %zu is wrong", path, i + 1);
-        }
-    }
-    return 0;
+    code = states_json_read(entries, STATES_OPERATOR, ret_source, failure);
+    return code < 0 ? failure_wrap(failure, code, "%s", path) : 0;
 }
 
 int states_operator_load(const char *path, struct states_source *ret_source,
@@ -292,12 +309,7 @@ int states_operator_load(const char *path, struct states_source *ret_source,
         return failure_set(failure, -EINVAL, "%s:%d:%d: %s", path, error.line, error.column,
                            error.text);
     }
-    code = states_json_read(path, root, &source, failure);
+    code = states_operator_read(path, root, ret_source, failure);
     json_decref(root);
-    if (code < 0) {
-        states_source_done(&source);
-        return code;
-    }
-    *ret_source = source;
-    return 0;
+    return code;
 }

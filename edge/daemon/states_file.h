@@ -13,6 +13,7 @@
 #ifndef EDGE_STATES_FILE_H
 #define EDGE_STATES_FILE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,11 @@ int states_time_parse(const char *text, int64_t *ret_wall_s);
 /* `set_s` becomes the time the entries were made. The caller owns what is in *ret_source. */
 int states_fleet_parse(const char *path, const uint8_t *bytes, size_t len, int64_t set_s,
                        struct states_source *ret_source, bool *ret_force, struct failure *failure);
+
+/* Entries as JSON and back: a new reference, NULL when out of memory; -EINVAL naming the entry. */
+json_t *states_json_write(const struct states_source *source);
+int states_json_read(const json_t *entries, enum states_layer layer,
+                     struct states_source *ret_source, struct failure *failure);
 
 int states_operator_save(const char *path, const struct states_source *source,
                          struct failure *failure);

@@ -191,6 +191,30 @@ static void status_map(struct status_page *page, const struct loaded *loaded, in
                                   control_text(loaded->image_fault)));
 }
 
+/* The files that are not served as they are on disk; all of them in JSON. */
+static void status_services_files(struct status_page *page, const struct loaded *loaded)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < services_file_count(loaded->services); i++) {
+        const struct services_file *file = services_file_get(loaded->services, i);
+        const char *state = services_file_state_name(file->state);
+
+        if (file->fault) {
+            fprintf(page->out, "  ! %s: %s\n", state, file->fault);
+        }
+        json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:I, s:b, s:o}", "file",
+                                              control_text(file->path), "state", state, "services",
+                                              (json_int_t)file->service_n, "names",
+                                              (json_int_t)file->name_n, "from_state_dir",
+                                              file->from_copy, "fault", control_text(file->fault)));
+    }
+    if (loaded->services_fault && !services_file_count(loaded->services)) {
+        fprintf(page->out, "  ! older services: %s\n", loaded->services_fault);
+    }
+    json_object_set_new(page->data, "services_files", list);
+}
+
 static void status_services(struct status_page *page, const struct server *server)
 {
     const struct publisher *publisher = server->publisher;
@@ -200,9 +224,7 @@ static void status_services(struct status_page *page, const struct server *serve
     fprintf(page->out, "services  %u, configuration %s%s\n", services_count(loaded->services),
             publisher->current->info.config_digest,
             loaded->from_state_dir ? "  ! map or services are copies from state_dir" : "");
-    if (loaded->services_fault) {
-        fprintf(page->out, "  ! older services: %s\n", loaded->services_fault);
-    }
+    status_services_files(page, loaded);
     for (uint32_t i = 0; i < services_count(loaded->services); i++) {
         const struct service *service = services_get(loaded->services, i);
         int64_t until_s;
@@ -216,8 +238,10 @@ static void status_services(struct status_page *page, const struct server *serve
         }
         for (unsigned k = 0; k < MAP_FAMILIES; k++) {
             if (states_is_empty(publisher->current->states, service, (enum map_family)k)) {
-                fprintf(page->out, "  ! %s: nobody is left for IPv%d, on_empty answers\n",
-                        service->name, k == MAP_FAMILY_IPV4 ? 4 : 6);
+                fprintf(page->out, "  ! %s: nobody is left%s, on_empty answers\n", service->name,
+                        service->is_alias      ? ""
+                        : k == MAP_FAMILY_IPV4 ? " for IPv4"
+                                               : " for IPv6");
             }
         }
         json_array_append_new(list, json_pack("{s:s, s:i, s:b}", "name", service->name, "ttl",

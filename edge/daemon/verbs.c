@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "edge/daemon/explain.h"
+#include "edge/daemon/predecessor.h"
 #include "edge/daemon/server.h"
 #include "edge/daemon/states_file.h"
 #include "edge/daemon/status.h"
@@ -57,13 +58,12 @@ static json_t *verbs_reload(struct server *server)
     json_t *reply;
 
     server_reload(server, &report);
-    snprintf(text, sizeof(text), "%s in %.0f ms: %zu zones (%zu failed), %u services%s\n",
+    snprintf(text, sizeof(text),
+             "%s in %.0f ms: %zu zones (%zu failed), %u services (%zu files failed)%s\n",
              report.count ? "reloaded with faults" : "reloaded", publisher->reload_s * 1000,
              publisher->loaded->zone_n, publisher->loaded->zone_failed_n,
-             services_count(publisher->loaded->services),
-             publisher->loaded->image_fault || publisher->loaded->services_fault
-                 ? ", older map or services kept"
-                 : "");
+             services_count(publisher->loaded->services), publisher->loaded->services_bad_n,
+             publisher->loaded->image_fault ? ", older map kept" : "");
     reply = json_pack("{s:b, s:s, s:o, s:o, s:{s:f, s:I, s:I}}", "ok", report.count == 0, "text",
                       text, "errors", verbs_list(report.texts, report.kept), "warnings",
                       verbs_list(report.warnings, report.warning_kept), "data", "seconds",
@@ -303,6 +303,9 @@ json_t *verbs_handle(void *context, const json_t *request)
     }
     if (strcmp(verb, "explain") == 0) {
         return verbs_explain(server, request);
+    }
+    if (strcmp(verb, "replace") == 0) {
+        return predecessor_begin(server, request);
     }
     return control_refuse("unknown verb '%s': status, reload, stats, explain, pop", verb);
 }

@@ -54,13 +54,12 @@ static void *watchdog_main(void *argument)
     return NULL;
 }
 
-struct watchdog *watchdog_start(struct worker *const *workers, size_t worker_n)
+struct watchdog *watchdog_start(struct worker *const *workers, size_t worker_n, uint64_t usec)
 {
     struct watchdog *watchdog;
     pthread_condattr_t attributes;
-    uint64_t usec = 0;
 
-    if (sd_watchdog_enabled(0, &usec) <= 0) {
+    if (usec == 0) {
         return NULL;
     }
     watchdog = calloc(1, sizeof(*watchdog));

@@ -7,13 +7,13 @@
 #define EDGE_WATCHDOG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct watchdog;
 struct worker;
 
-/* NULL when nobody asked for it (WATCHDOG_USEC), or it cannot be started. The workers are borrowed.
- */
-struct watchdog *watchdog_start(struct worker *const *workers, size_t worker_n);
+/* NULL when nobody asked for it (`usec` 0), or it cannot be started. The workers are borrowed. */
+struct watchdog *watchdog_start(struct worker *const *workers, size_t worker_n, uint64_t usec);
 void watchdog_stop(struct watchdog *watchdog); /* NULL is allowed */
 
 #endif

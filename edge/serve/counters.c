@@ -87,6 +87,27 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
     }
 }
 
+void counters_add_sum(struct counters *counters, const struct counters_sum *sum)
+{
+    for (unsigned kind = 0; kind < ANSWER_KINDS; kind++) {
+        for (unsigned transport = 0; transport < COUNTERS_TRANSPORTS; transport++) {
+            for (unsigned family = 0; family < COUNTERS_FAMILIES; family++) {
+                counter_add(&counters->answers[kind][transport][family],
+                            sum->answers[kind][transport][family]);
+            }
+        }
+    }
+    for (unsigned i = 0; i < COUNTERS_RCODES; i++) {
+        counter_add(&counters->rcodes[i], sum->rcodes[i]);
+    }
+    for (unsigned i = 0; i < COUNTER_QTYPES; i++) {
+        counter_add(&counters->qtypes[i], sum->qtypes[i]);
+    }
+    for (unsigned i = 0; i < COUNTER_PLAIN_N; i++) {
+        counter_add(&counters->plain[i], sum->plain[i]);
+    }
+}
+
 const char *counter_qtype_name(enum counter_qtype qtype)
 {
     static const char *const names[COUNTER_QTYPES] = {

@@ -61,7 +61,7 @@ enum counter_plain {
     COUNTER_TCP_MEMORY,  /* too much would have been kept of half queries and unsent answers */
     COUNTER_TCP_BAD,     /* because of what came in */
     COUNTER_TCP_ERRORS,  /* reset or failed */
-    COUNTER_TCP_LIMITED, /* refused, never opened: the client has too many */
+    COUNTER_TCP_LIMITED, /* refused, never opened: too many of the client, or no descriptor */
     COUNTER_PLAIN_N,
 };
 
@@ -102,6 +102,9 @@ void counters_add_answer(struct counters *counters, const struct answer_outcome 
 
 /* Adds the values of `counters` to `sum`; any thread. */
 void counters_sum_add(struct counters_sum *sum, const struct counters *counters);
+
+/* By the writer only: adds the sum to `counters`. */
+void counters_add_sum(struct counters *counters, const struct counters_sum *sum);
 
 enum counter_qtype counter_qtype_of(uint16_t qtype);
 

@@ -106,7 +106,6 @@ static int socket_set_udp(int fd, const struct endpoint *endpoint)
         {IPPROTO_IP, IP_PKTINFO, wildcard, wildcard},
     };
     const struct socket_option v6[] = {
-        {IPPROTO_IPV6, IPV6_V6ONLY, 1, true},
         {IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT, false},
         {IPPROTO_IPV6, IPV6_RECVPKTINFO, wildcard, wildcard},
     };
@@ -121,13 +120,17 @@ static int socket_set_udp(int fd, const struct endpoint *endpoint)
 
 int socket_open_udp(const struct endpoint *endpoint, int *ret_fd, struct failure *failure)
 {
+    static const struct socket_option only6 = {IPPROTO_IPV6, IPV6_V6ONLY, 1, true};
     int fd = socket(socket_family(endpoint), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int code;
 
     if (fd < 0) {
         return socket_fail(endpoint, fd, -errno, "cannot open a UDP socket", failure);
     }
-    code = socket_set_udp(fd, endpoint);
+    code = endpoint->address.family == ADDRESS_IPV6 ? socket_set(fd, &only6, 1) : 0;
+    if (code == 0) {
+        code = socket_set_udp(fd, endpoint);
+    }
     if (code == 0) {
         code = socket_bind(fd, endpoint);
     }
@@ -138,18 +141,29 @@ int socket_open_udp(const struct endpoint *endpoint, int *ret_fd, struct failure
     return 0;
 }
 
-int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
-                    int *ret_fd, struct failure *failure)
+/* What concerns connections is inherited by them. The backlog of a socket that listens already
+ * changes too. */
+static int socket_listen(int fd, const struct socket_tcp_options *options)
 {
-    /* what concerns connections is inherited by them */
     const struct socket_option values[] = {
-        {SOL_SOCKET, SO_REUSEADDR, 1, true},
-        {SOL_SOCKET, SO_REUSEPORT, 1, true},
         {SOL_SOCKET, SO_SNDBUF, SOCKET_TCP_BUFFER_BYTES, false},
         {SOL_SOCKET, SO_RCVBUF, SOCKET_TCP_BUFFER_BYTES, false},
         /* responses to pipelined queries are gathered by us, see tcp.c */
         {IPPROTO_TCP, TCP_NODELAY, 1, false},
         {IPPROTO_TCP, TCP_FASTOPEN, options->fastopen ? SOCKET_FASTOPEN_QUEUE : 0, false},
+    };
+    int code = socket_set(fd, values, sizeof(values) / sizeof(values[0]));
+
+    return code == 0 && listen(fd, options->backlog) < 0 ? -errno : code;
+}
+
+/* Bound, not listening; `shared` among the workers. */
+static int socket_open_stream(const struct endpoint *endpoint, bool shared, int *ret_fd,
+                              struct failure *failure)
+{
+    const struct socket_option values[] = {
+        {SOL_SOCKET, SO_REUSEADDR, 1, true},
+        {SOL_SOCKET, SO_REUSEPORT, shared, true},
     };
     static const struct socket_option only6 = {IPPROTO_IPV6, IPV6_V6ONLY, 1, true};
     int fd = socket(socket_family(endpoint), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -165,13 +179,88 @@ int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_opt
     if (code == 0) {
         code = socket_bind(fd, endpoint);
     }
-    if (code == 0 && listen(fd, options->backlog) < 0) {
-        code = -errno;
-    }
     if (code < 0) {
         return socket_fail(endpoint, fd, code, "cannot listen on TCP", failure);
     }
     *ret_fd = fd;
+    return 0;
+}
+
+int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
+                    int *ret_fd, struct failure *failure)
+{
+    int fd = -1;
+    int code = socket_open_stream(endpoint, true, &fd, failure);
+
+    if (code < 0) {
+        return code;
+    }
+    code = socket_listen(fd, options);
+    if (code < 0) {
+        return socket_fail(endpoint, fd, code, "cannot listen on TCP", failure);
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int socket_open_plain(const struct endpoint *endpoint, int *ret_fd, struct failure *failure)
+{
+    int fd = -1;
+    int code = socket_open_stream(endpoint, false, &fd, failure);
+
+    if (code == 0 && listen(fd, SOMAXCONN) < 0) {
+        code = socket_fail(endpoint, fd, -errno, "cannot listen on TCP", failure);
+    }
+    if (code == 0) {
+        *ret_fd = fd;
+    }
+    return code;
+}
+
+static int socket_get(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    return getsockopt(fd, level, name, &value, &len) < 0 ? -errno : value;
+}
+
+int socket_adopt(int fd, const struct socket_tcp_options *options, bool *ret_tcp,
+                 struct endpoint *ret_endpoint, struct failure *failure)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t len = sizeof(storage);
+    struct endpoint endpoint = {0};
+    int type = socket_get(fd, SOL_SOCKET, SO_TYPE);
+    int code;
+
+    if ((type != SOCK_DGRAM && type != SOCK_STREAM) ||
+        getsockname(fd, (struct sockaddr *)&storage, &len) < 0 ||
+        address_from_sockaddr((const struct sockaddr *)&storage, &endpoint.address,
+                              &endpoint.port) < 0 ||
+        endpoint.port == 0) {
+        return failure_set(failure, -EINVAL, "descriptor %d is no bound UDP or TCP socket", fd);
+    }
+    if (type == SOCK_STREAM && socket_get(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1) {
+        return failure_set(failure, -EINVAL, "descriptor %d does not listen", fd);
+    }
+    if (storage.ss_family == AF_INET6 && socket_is_wildcard(&endpoint) &&
+        socket_get(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1) {
+        return failure_set(failure, -EINVAL,
+                           "descriptor %d listens for IPv4 and IPv6 at once: say "
+                           "BindIPv6Only=ipv6-only",
+                           fd);
+    }
+    code = fd_set_nonblocking(fd);
+    if (code == 0) {
+        code = type == SOCK_STREAM ? socket_listen(fd, options) : socket_set_udp(fd, &endpoint);
+    }
+    if (code < 0) {
+        return failure_set(failure, -EINVAL, "descriptor %d cannot be used: %s", fd,
+                           strerror(-code));
+    }
+    *ret_tcp = type == SOCK_STREAM;
+    *ret_endpoint = endpoint;
     return 0;
 }
 

@@ -27,6 +27,15 @@ int socket_open_udp(const struct endpoint *endpoint, int *ret_fd, struct failure
 int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
                     int *ret_fd, struct failure *failure);
 
+/* Learns what a socket is that another process opened, and makes it one of ours: the same options,
+ * non-blocking. -EINVAL with the reason when it is nothing DNS can be served on: no UDP socket and
+ * no TCP listener with an IP address, or one for both families. */
+int socket_adopt(int fd, const struct socket_tcp_options *options, bool *ret_tcp,
+                 struct endpoint *ret_endpoint, struct failure *failure);
+
+/* A listening TCP socket for anything but DNS: alone on its endpoint. */
+int socket_open_plain(const struct endpoint *endpoint, int *ret_fd, struct failure *failure);
+
 /* 0.0.0.0 or :: : then replies must name the address the query came to. */
 bool socket_is_wildcard(const struct endpoint *endpoint);
 

@@ -150,6 +150,14 @@ static void tcp_end(struct tcp *tcp, struct tcp_connection *connection, struct c
     }
 }
 
+static enum tcp_phase tcp_phase_of(const struct tcp_stream *stream)
+{
+    if (tcp_stream_is_blocked(stream)) {
+        return TCP_BLOCKED;
+    }
+    return tcp_stream_is_within(stream) ? TCP_WITHIN : TCP_IDLE;
+}
+
 /* After the stream has moved: which phase the connection is in now. `progress`: a query was
  * answered or a byte was taken. */
 static void tcp_settle(struct tcp *tcp, struct tcp_connection *connection, int code, bool progress,
@@ -157,9 +165,7 @@ static void tcp_settle(struct tcp *tcp, struct tcp_connection *connection, int c
 {
     bool was_blocked = connection->phase == TCP_BLOCKED;
     bool is_blocked = tcp_stream_is_blocked(&connection->stream);
-    enum tcp_phase phase = is_blocked                                  ? TCP_BLOCKED
-                           : tcp_stream_is_within(&connection->stream) ? TCP_WITHIN
-                                                                       : TCP_IDLE;
+    enum tcp_phase phase = tcp_phase_of(&connection->stream);
 
     if (code == 0 && was_blocked != is_blocked) {
         code = tcp_watch(tcp, connection, EPOLL_CTL_MOD, is_blocked ? EPOLLOUT : EPOLLIN);
@@ -264,28 +270,50 @@ uint64_t tcp_event(struct tcp *tcp, struct serve_source *source, uint32_t events
 
 /* --- opening --- */
 
-/* The descriptor is the connection's or closed; the client has been counted. */
-static int tcp_open(struct tcp *tcp, const struct tcp_passed *passed, uint32_t place)
+void tcp_passed_done(struct tcp_passed *passed)
+{
+    free(passed->stream.held.bytes);
+    free(passed->stream.pending.bytes);
+    passed->stream = (struct tcp_stream){0};
+}
+
+static int tcp_enter(struct tcp *tcp, struct tcp_connection *connection,
+                     const struct tcp_passed *passed)
+{
+    int code = tcp_stream_enter(&passed->stream, &tcp->buffers);
+
+    if (code < 0) {
+        return code;
+    }
+    connection->source = (struct serve_source){SERVE_TCP_CONNECTION, passed->fd};
+    connection->stream = passed->stream;
+    connection->client = passed->client;
+    connection->phase = passed->ending ? TCP_ENDING : tcp_phase_of(&passed->stream);
+    connection->finished = passed->finished;
+    connection->opened_ns = passed->opened_ns;
+    connection->since_ns = passed->since_ns;
+    code = tcp_watch(tcp, connection, EPOLL_CTL_ADD,
+                     connection->phase == TCP_BLOCKED ? EPOLLOUT : EPOLLIN);
+    if (code < 0) {
+        tcp_stream_leave(&passed->stream, &tcp->buffers);
+    }
+    return code;
+}
+
+/* All in `passed` is the connection's, or closed and freed; the client has been counted. */
+static int tcp_open(struct tcp *tcp, struct tcp_passed *passed, uint32_t place)
 {
     struct tcp_connection *connection = calloc(1, sizeof(*connection));
-    int fd = passed->fd;
-    int code = -ENOMEM;
+    int code = connection ? tcp_enter(tcp, connection, passed) : -ENOMEM;
 
-    if (connection) {
-        connection->source = (struct serve_source){SERVE_TCP_CONNECTION, fd};
-        connection->client = passed->client;
-        connection->place = place;
-        connection->stream.query_n = passed->query_n;
-        connection->opened_ns = passed->opened_ns;
-        connection->since_ns = passed->since_ns;
-        code = tcp_watch(tcp, connection, EPOLL_CTL_ADD, EPOLLIN);
-    }
     if (code < 0) {
         free(connection);
-        fd_close(&fd);
+        fd_close(&passed->fd);
+        tcp_passed_done(passed);
         tcp_clients_leave(tcp->clients, place);
         return code;
     }
+    connection->place = place;
     tcp_table_add(&tcp->table, connection);
     return 0;
 }
@@ -310,8 +338,8 @@ static void tcp_refuse(int fd, struct counters *counters)
 }
 
 /* No descriptor is left and no connection of ours could give one: the waiting connection has to go,
- * or the listener would wake us for ever. */
-static void tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *counters)
+ * or the listener would wake us for ever. False when none was waiting. */
+static bool tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *counters)
 {
     int fd;
 
@@ -321,6 +349,7 @@ static void tcp_refuse_unseen(struct tcp *tcp, int listener, struct counters *co
         tcp_refuse(fd, counters);
     }
     tcp->spare_fd = fcntl(tcp->epoll_fd, F_DUPFD_CLOEXEC, 0);
+    return fd >= 0;
 }
 
 static void tcp_admit(struct tcp *tcp, int fd, const struct sockaddr_in6 *peer,
@@ -362,8 +391,9 @@ void tcp_accept(struct tcp *tcp, int listener, const struct serve_context *conte
             tcp_admit(tcp, fd, &peer, counters, now_ns);
         } else if (errno == EAGAIN) {
             return;
-        } else if ((errno == EMFILE || errno == ENFILE) && !tcp_evict(tcp, counters)) {
-            tcp_refuse_unseen(tcp, listener, counters);
+        } else if ((errno == EMFILE || errno == ENFILE) && !tcp_evict(tcp, counters) &&
+                   !tcp_refuse_unseen(tcp, listener, counters)) {
+            return;
         } /* else this one was gone before we took it (ECONNABORTED and what accept(2) lists) */
     }
 }
@@ -444,30 +474,37 @@ void tcp_free(struct tcp *tcp, struct counters *counters)
 
 bool tcp_give(struct tcp *tcp, struct tcp_passed *ret_passed)
 {
-    struct tcp_connection *connection = TAILQ_FIRST(&tcp->table.phases[TCP_IDLE]);
+    struct tcp_connection *connection = NULL;
 
+    for (unsigned phase = 0; phase < TCP_PHASES && !connection; phase++) {
+        connection = TAILQ_FIRST(&tcp->table.phases[phase]);
+    }
     if (!connection) {
         return false;
     }
     *ret_passed = (struct tcp_passed){.fd = connection->source.fd,
                                       .client = connection->client,
-                                      .query_n = connection->stream.query_n,
+                                      .stream = connection->stream,
+                                      .finished = connection->finished,
+                                      .ending = connection->phase == TCP_ENDING,
                                       .opened_ns = connection->opened_ns,
                                       .since_ns = connection->since_ns};
     /* the descriptor lives on elsewhere, so the epoll set would keep it */
     (void)epoll_ctl(tcp->epoll_fd, EPOLL_CTL_DEL, connection->source.fd, NULL);
     connection->source.fd = -1;
+    tcp_stream_leave(&connection->stream, &tcp->buffers);
+    connection->stream = (struct tcp_stream){0};
     tcp_forget(tcp, connection);
     return true;
 }
 
-int tcp_adopt(struct tcp *tcp, const struct tcp_passed *passed)
+int tcp_adopt(struct tcp *tcp, struct tcp_passed *passed)
 {
     uint32_t place = tcp_clients_place(tcp->clients, &passed->client);
-    int fd = passed->fd;
 
     if (tcp->table.n >= tcp->limits.connection_max || !tcp_clients_enter(tcp->clients, place)) {
-        fd_close(&fd);
+        fd_close(&passed->fd);
+        tcp_passed_done(passed);
         return -EUSERS;
     }
     return tcp_open(tcp, passed, place);

@@ -22,6 +22,7 @@
 
 #include "edge/serve/serve.h"
 #include "edge/serve/tcp_clients.h"
+#include "edge/serve/tcp_stream.h"
 
 struct tcp;
 
@@ -36,15 +37,18 @@ struct tcp_limits {
                         * connection's worth */
 };
 
-/* An idle connection without its worker: nothing read that is not answered, nothing answered that
- * is not sent. */
+/* A connection without its worker, as it was between two rounds of events. */
 struct tcp_passed {
     int fd;
     struct address client;
-    uint64_t query_n;
-    int64_t opened_ns; /* monotonic */
-    int64_t since_ns;  /* idle since */
+    struct tcp_stream stream; /* with what it keeps, owned */
+    bool finished;            /* see struct tcp_connection */
+    bool ending;              /* in TCP_ENDING */
+    int64_t opened_ns;        /* monotonic */
+    int64_t since_ns;         /* of the phase */
 };
+
+void tcp_passed_done(struct tcp_passed *passed); /* frees what it keeps; the descriptor stays */
 
 /* Connections register with `epoll_fd`; their events' data.ptr is a struct serve_source of kind
  * SERVE_TCP_CONNECTION, to be handed to tcp_event(). `clients` is borrowed and shared. NULL when
@@ -69,15 +73,15 @@ int64_t tcp_tidy(struct tcp *tcp, const struct serve_context *context, int64_t n
  * stay until it is sent. Returns how many stay. */
 uint32_t tcp_drain(struct tcp *tcp, const struct serve_context *context, int64_t now_ns);
 
-/* Gives an idle connection away, the one idle for longest: it is this worker's no more, the
- * descriptor the caller's. False when there is no idle one left. Not within a round of events. Not
- * counted as closed, nor as opened where it is adopted: who passes connections passes the counters
- * too. */
+/* Gives a connection away, of each phase the one that is in it for longest first: it is this
+ * worker's no more, all in *ret_passed the caller's. False when there is none left. Not within a
+ * round of events. Not counted as closed, nor as opened where it is adopted: who passes connections
+ * passes the counters too. */
 bool tcp_give(struct tcp *tcp, struct tcp_passed *ret_passed);
 
-/* Takes one over with its descriptor, within the limits that hold here; -EUSERS when there is no
- * room, -ENOMEM, or what epoll says, and then the descriptor is closed. Best in the order of
- * `since_ns`. */
-int tcp_adopt(struct tcp *tcp, const struct tcp_passed *passed);
+/* Takes one over with its descriptor and what it keeps, within the limits that hold here; -EUSERS
+ * when there is no room, -EINVAL for what no connection of ours can be like, -ENOMEM, -ENOBUFS, or
+ * what epoll says, and then all of it is closed and freed. Best in the order of `since_ns`. */
+int tcp_adopt(struct tcp *tcp, struct tcp_passed *passed);
 
 #endif

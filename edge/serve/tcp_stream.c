@@ -148,3 +148,22 @@ void tcp_stream_done(struct tcp_stream *stream, struct tcp_buffers *buffers)
     tcp_rest_drop(&stream->held, buffers);
     tcp_rest_drop(&stream->pending, buffers);
 }
+
+void tcp_stream_leave(const struct tcp_stream *stream, struct tcp_buffers *buffers)
+{
+    buffers->kept_len -= stream->held.len + stream->pending.len;
+}
+
+int tcp_stream_enter(const struct tcp_stream *stream, struct tcp_buffers *buffers)
+{
+    size_t held_max = tcp_stream_is_blocked(stream) ? TCP_STREAM_IN : TCP_STREAM_IN - 1;
+
+    if (stream->held.len > held_max || stream->pending.len > TCP_STREAM_OUT) {
+        return -EINVAL;
+    }
+    if (stream->held.len + stream->pending.len > buffers->kept_max - buffers->kept_len) {
+        return -ENOBUFS;
+    }
+    buffers->kept_len += stream->held.len + stream->pending.len;
+    return 0;
+}

@@ -85,4 +85,9 @@ static inline bool tcp_stream_is_within(const struct tcp_stream *stream)
 
 void tcp_stream_done(struct tcp_stream *stream, struct tcp_buffers *buffers);
 
+/* To streams of other buffers and from them: what it keeps counts no longer here, or from now on.
+ * -ENOBUFS as ever, -EINVAL when it keeps more than a stream can; then nothing has changed. */
+void tcp_stream_leave(const struct tcp_stream *stream, struct tcp_buffers *buffers);
+int tcp_stream_enter(const struct tcp_stream *stream, struct tcp_buffers *buffers);
+
 #endif

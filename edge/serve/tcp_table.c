@@ -20,10 +20,10 @@ void tcp_table_init(struct tcp_table *table, const int64_t limit_ns[static TCP_P
 
 void tcp_table_add(struct tcp_table *table, struct tcp_connection *connection)
 {
-    struct tcp_list *list = &table->phases[TCP_IDLE];
+    struct tcp_list *list = &table->phases[connection->phase];
     struct tcp_connection *before = TAILQ_LAST(list, tcp_list);
 
-    /* one that is taken over may have been idle for longer than the last */
+    /* one that is taken over may have been in it for longer than the last */
     while (before && before->since_ns > connection->since_ns) {
         before = TAILQ_PREV(before, tcp_list, by_phase);
     }
@@ -32,7 +32,6 @@ void tcp_table_add(struct tcp_table *table, struct tcp_connection *connection)
     } else {
         TAILQ_INSERT_HEAD(list, connection, by_phase);
     }
-    connection->phase = TCP_IDLE;
     TAILQ_INSERT_TAIL(&table->places[connection->place], connection, by_place);
     table->place_n[connection->place]++;
     table->n++;

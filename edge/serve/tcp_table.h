@@ -52,7 +52,7 @@ struct tcp_table {
 
 void tcp_table_init(struct tcp_table *table, const int64_t limit_ns[static TCP_PHASES]);
 
-/* `place` and `since_ns` are set; it becomes idle. */
+/* `place`, `phase` and `since_ns` are set. */
 void tcp_table_add(struct tcp_table *table, struct tcp_connection *connection);
 
 /* Its time starts anew in this phase; `now_ns` never goes back. */

@@ -26,7 +26,10 @@
 struct worker_socket {
     struct serve_source source; /* first: epoll hands it back */
     bool wildcard;
+    bool leaving;
 };
+
+enum worker_request { WORKER_SERVE, WORKER_PARK, WORKER_STOP };
 
 struct worker {
     struct counters counters; /* first: aligned */
@@ -39,6 +42,7 @@ struct worker {
     struct tcp *tcp;
     unsigned turn; /* which of a round's events is the first for TCP */
     struct serve_source stop;
+    _Atomic int request;           /* enum worker_request, with an event on `stop` */
     struct worker_socket *sockets; /* UDP and TCP alternating */
     size_t socket_n;
     _Atomic uint64_t rounds;
@@ -52,40 +56,10 @@ static int worker_watch(struct worker *worker, struct serve_source *source)
     return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
 }
 
-static int worker_open_sockets(struct worker *worker, const struct worker_setup *setup,
-                               struct failure *failure)
-{
-    worker->sockets = calloc(setup->listen_n * 2, sizeof(*worker->sockets));
-    if (!worker->sockets) {
-        return failure_set(failure, -ENOMEM, "out of memory");
-    }
-    for (size_t i = 0; i < setup->listen_n * 2; i++) {
-        const struct endpoint *endpoint = &setup->listen[i / 2];
-        struct worker_socket *socket_ = &worker->sockets[i];
-        int code;
-
-        socket_->wildcard = socket_is_wildcard(endpoint);
-        socket_->source.kind = i % 2 ? SERVE_TCP_LISTENER : SERVE_UDP;
-        socket_->source.fd = -1;
-        code = i % 2 ? socket_open_tcp(endpoint, &setup->tcp_socket, &socket_->source.fd, failure)
-                     : socket_open_udp(endpoint, &socket_->source.fd, failure);
-        if (code < 0) {
-            return code;
-        }
-        worker->socket_n = i + 1;
-        code = worker_watch(worker, &socket_->source);
-        if (code < 0) {
-            return failure_set(failure, code, "cannot watch a socket: %s", strerror(-code));
-        }
-    }
-    return 0;
-}
-
 int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
                 struct failure *failure)
 {
     struct worker *worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
-    int code;
 
     if (!worker) {
         return failure_set(failure, -ENOMEM, "out of memory");
@@ -104,15 +78,37 @@ int worker_open(const struct worker_setup *setup, struct worker **ret_worker,
     worker->tcp = tcp_new(worker->epoll_fd, &setup->tcp, setup->tcp_clients);
     if (worker->epoll_fd < 0 || worker->stop.fd < 0 || !worker->batch || !worker->context.scratch ||
         !worker->tcp || worker_watch(worker, &worker->stop) < 0) {
-        code = failure_set(failure, -ENOMEM, "out of memory or descriptors");
-    } else {
-        code = worker_open_sockets(worker, setup, failure);
-    }
-    if (code < 0) {
         worker_free(worker);
-        return code;
+        return failure_set(failure, -ENOMEM, "out of memory or descriptors");
     }
     *ret_worker = worker;
+    return 0;
+}
+
+int worker_listen(struct worker *worker, const struct worker_listener *listeners, size_t n,
+                  struct failure *failure)
+{
+    worker->sockets = calloc(n + 1, sizeof(*worker->sockets));
+    if (!worker->sockets) {
+        return failure_set(failure, -ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct worker_listener *listener = &listeners[i];
+        struct worker_socket *socket_ = &worker->sockets[i];
+        int code = 0;
+
+        socket_->wildcard = listener->wildcard;
+        socket_->leaving = listener->leaving;
+        socket_->source.kind = listener->tcp ? SERVE_TCP_LISTENER : SERVE_UDP;
+        socket_->source.fd = listener->fd;
+        if (!listener->leaving) {
+            code = worker_watch(worker, &socket_->source);
+        }
+        if (code < 0) {
+            return failure_set(failure, code, "cannot watch a socket: %s", strerror(-code));
+        }
+    }
+    worker->socket_n = n;
     return 0;
 }
 
@@ -199,6 +195,17 @@ static bool worker_round(struct worker *worker, int64_t *wait_ns)
     return !stop;
 }
 
+static void worker_answer_socket(struct worker *worker, const struct worker_socket *socket_,
+                                 int64_t now_ns)
+{
+    if (socket_->source.kind == SERVE_UDP) {
+        (void)udp_serve(worker->batch, socket_->source.fd, socket_->wildcard, &worker->context,
+                        WORKER_UDP_ROUNDS);
+    } else {
+        tcp_accept(worker->tcp, socket_->source.fd, &worker->context, now_ns);
+    }
+}
+
 /* What has reached us is answered; then the sockets go, connections last. */
 static void worker_finish(struct worker *worker)
 {
@@ -206,15 +213,10 @@ static void worker_finish(struct worker *worker)
     int64_t deadline_ns = now_ns + WORKER_STOP_NS;
 
     for (size_t i = 0; i < worker->socket_n; i++) {
-        struct worker_socket *socket_ = &worker->sockets[i];
-
-        if (socket_->source.kind == SERVE_UDP) {
-            (void)udp_serve(worker->batch, socket_->source.fd, socket_->wildcard, &worker->context,
-                            WORKER_UDP_ROUNDS);
-        } else {
-            tcp_accept(worker->tcp, socket_->source.fd, &worker->context, now_ns);
+        if (worker->sockets[i].source.fd >= 0) {
+            worker_answer_socket(worker, &worker->sockets[i], now_ns);
+            fd_close(&worker->sockets[i].source.fd);
         }
-        fd_close(&socket_->source.fd);
     }
     (void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, worker->stop.fd, NULL);
     while (tcp_drain(worker->tcp, &worker->context, now_ns) > 0 && now_ns < deadline_ns) {
@@ -230,7 +232,7 @@ static void worker_finish(struct worker *worker)
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
-    int64_t wait_ns = -1;
+    int64_t wait_ns = 0; /* connections may have come with the sockets */
     bool running;
     char name[16];
 
@@ -240,17 +242,37 @@ static void *worker_main(void *argument)
     do {
         running = worker_round(worker, &wait_ns);
     } while (running);
-    worker_finish(worker);
+    if (atomic_load(&worker->request) == WORKER_STOP) {
+        worker_finish(worker);
+    }
     urcu_qsbr_unregister_thread();
     return NULL;
+}
+
+/* Sockets of addresses we no longer listen on: closing one loses what is in it, so that is answered
+ * first. On the thread that publishes, so the snapshot cannot change. */
+static void worker_leave(struct worker *worker)
+{
+    worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
+    worker->context.now_wall_s = worker_coarse_wall_s();
+    for (size_t i = 0; i < worker->socket_n; i++) {
+        if (worker->sockets[i].leaving && worker->sockets[i].source.fd >= 0) {
+            worker_answer_socket(worker, &worker->sockets[i], clock_monotonic_ns());
+            fd_close(&worker->sockets[i].source.fd);
+        }
+    }
 }
 
 int worker_start(struct worker *worker, struct failure *failure)
 {
     pthread_attr_t attributes;
     cpu_set_t cpus;
+    uint64_t asked;
     int code;
 
+    atomic_store(&worker->request, WORKER_SERVE);
+    (void)!read(worker->stop.fd, &asked, sizeof(asked)); /* it may have been parked */
+    worker_leave(worker);
     pthread_attr_init(&attributes);
     if (worker->cpu >= 0) {
         CPU_ZERO(&cpus);
@@ -264,11 +286,22 @@ int worker_start(struct worker *worker, struct failure *failure)
                 : 0;
 }
 
-void worker_stop(struct worker *worker)
+static void worker_ask(struct worker *worker, enum worker_request request)
 {
     uint64_t one = 1;
 
+    atomic_store(&worker->request, request);
     (void)!write(worker->stop.fd, &one, sizeof(one));
+}
+
+void worker_stop(struct worker *worker)
+{
+    worker_ask(worker, WORKER_STOP);
+}
+
+void worker_park(struct worker *worker)
+{
+    worker_ask(worker, WORKER_PARK);
 }
 
 void worker_join(struct worker *worker)
@@ -291,6 +324,26 @@ void worker_free(struct worker *worker)
     fd_close(&worker->stop.fd);
     fd_close(&worker->epoll_fd);
     free(worker);
+}
+
+bool worker_give(struct worker *worker, struct tcp_passed *ret_passed)
+{
+    return tcp_give(worker->tcp, ret_passed);
+}
+
+int worker_adopt(struct worker *worker, struct tcp_passed *passed)
+{
+    int code = tcp_adopt(worker->tcp, passed);
+
+    if (code < 0) {
+        counter_add(&worker->counters.plain[COUNTER_TCP_CLOSED], 1);
+    }
+    return code;
+}
+
+void worker_inherit(struct worker *worker, const struct counters_sum *sum)
+{
+    counters_add_sum(&worker->counters, sum);
 }
 
 const struct counters *worker_counters(const struct worker *worker)

@@ -94,7 +94,7 @@ static int overlay_grow(struct overlay *overlay)
 }
 
 int overlay_add(struct overlay *overlay, const struct name_key *name, const struct service *service,
-                const struct service **ret_taken_by)
+                const char *place)
 {
     uint32_t parent = 0;
 
@@ -120,10 +120,10 @@ int overlay_add(struct overlay *overlay, const struct name_key *name, const stru
         parent = found;
     }
     if (overlay->nodes[parent - 1].service) {
-        *ret_taken_by = overlay->nodes[parent - 1].service;
         return -EEXIST;
     }
     overlay->nodes[parent - 1].service = service;
+    overlay->nodes[parent - 1].place = place;
     overlay->service_name_n++;
     return 0;
 }
@@ -137,6 +137,16 @@ void overlay_finish(struct overlay *overlay)
             overlay->nodes[node->parent - 1].wildcard = node;
         }
     }
+}
+
+uint32_t overlay_count(const struct overlay *overlay)
+{
+    return overlay->node_n;
+}
+
+const struct overlay_node *overlay_item(const struct overlay *overlay, uint32_t index)
+{
+    return &overlay->nodes[index];
 }
 
 bool overlay_is_empty(const struct overlay *overlay)

@@ -20,6 +20,7 @@ struct overlay_node {
     const uint8_t *name; /* lower case */
     uint64_t hash;
     const struct service *service;       /* NULL: an empty non-terminal */
+    const char *place;                   /* who said so; NULL: an empty non-terminal */
     const struct overlay_node *wildcard; /* the child "*" */
     uint32_t parent;                     /* index + 1 */
     uint8_t name_len;
@@ -29,13 +30,17 @@ struct overlay_node {
 struct overlay *overlay_new(void);
 void overlay_free(struct overlay *overlay); /* NULL is allowed */
 
-/* -EEXIST: the name is taken; *ret_taken_by is whose it is. */
+/* `place` is kept, not copied. -EEXIST: the name is taken. */
 int overlay_add(struct overlay *overlay, const struct name_key *name, const struct service *service,
-                const struct service **ret_taken_by);
+                const char *place);
 
 /* Call once, after the last add. */
 void overlay_finish(struct overlay *overlay);
 
+uint32_t overlay_count(const struct overlay *overlay); /* nodes */
+const struct overlay_node *overlay_item(const struct overlay *overlay, uint32_t index);
+
+/* No service has a name. */
 bool overlay_is_empty(const struct overlay *overlay);
 
 /* The node of exactly this suffix of the key, or NULL. */

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/yaml.h"
+#include "edge/wire/name.h"
 
 #define SERVICE_TTL_MAX 604800u
 #define SERVICE_TTL_DEFAULT 30u
@@ -52,25 +53,9 @@ static int service_read_family(const struct service_reader *reader, const struct
     return 0;
 }
 
-static int service_read_pop(const struct service_reader *reader, const struct yaml_node *node,
-                            struct service *service)
+static int service_read_addresses(const struct service_reader *reader, const struct yaml_node *node,
+                                  const struct yaml_node *list, int pop, struct service *service)
 {
-    static const char *const known[] = {"addresses", NULL};
-    int pop = image_find_pop(reader->image, yaml_key(node));
-    const struct yaml_node *list = node;
-
-    if (pop < 0 || !service_map_has(service, pop)) {
-        return yaml_fail(node, -EINVAL, reader->failure, "PoP %s is not in map %s", yaml_key(node),
-                         service->map_entry->name);
-    }
-    if (yaml_kind(node) == YAML_KIND_MAP) {
-        int status = yaml_check_keys(node, known, reader->failure);
-
-        if (status) {
-            return status;
-        }
-        list = yaml_get(node, "addresses");
-    }
     if (!list || yaml_kind(list) != YAML_KIND_LIST || yaml_count(list) == 0) {
         return yaml_fail(list ? list : node, -EINVAL, reader->failure,
                          "expected a list of addresses for PoP %s", yaml_key(node));
@@ -91,6 +76,69 @@ static int service_read_pop(const struct service_reader *reader, const struct ya
     return 0;
 }
 
+/* The name that a PoP gives instead of addresses. */
+static int service_read_alias(const struct service_reader *reader, const struct yaml_node *node,
+                              int pop, struct service *service)
+{
+    uint8_t wire[NAME_LEN_MAX + NAME_SLACK + 1];
+    struct service_addresses *target = &service->addresses[SERVICE_ALIAS_FAMILY][pop];
+    const char *text;
+    int status = yaml_text(node, &text, reader->failure);
+
+    if (status) {
+        return status;
+    }
+    if (!*text || name_from_text(text, wire)) {
+        return yaml_fail(node, -EINVAL, reader->failure, "%s is no domain name", text);
+    }
+    target->bytes = arena_copy(reader->arena, wire, sizeof(wire));
+    if (!target->bytes) {
+        return failure_set(reader->failure, -ENOMEM, "out of memory");
+    }
+    target->count = 1;
+    service->has_family[SERVICE_ALIAS_FAMILY] = true;
+    return 0;
+}
+
+/* -1: not a PoP of the map. Without an image nothing is known about PoPs; all share one place. */
+static int service_find_pop(const struct service_reader *reader, const struct yaml_node *node,
+                            const struct service *service)
+{
+    int pop = reader->image ? image_find_pop(reader->image, yaml_key(node)) : 0;
+
+    return pop >= 0 && reader->image && !service_map_has(service, pop) ? -1 : pop;
+}
+
+static int service_read_pop(const struct service_reader *reader, const struct yaml_node *node,
+                            bool is_first, struct service *service)
+{
+    static const char *const known[] = {"addresses", "cname", NULL};
+    const struct yaml_node *list = yaml_kind(node) == YAML_KIND_MAP ? NULL : node;
+    const struct yaml_node *cname = yaml_get(node, "cname");
+    int pop = service_find_pop(reader, node, service);
+
+    if (pop < 0) {
+        return yaml_fail(node, -EINVAL, reader->failure, "PoP %s is not in map %s", yaml_key(node),
+                         service->map_entry->name);
+    }
+    if (!list) {
+        int status = yaml_check_keys(node, known, reader->failure);
+
+        if (status) {
+            return status;
+        }
+        list = yaml_get(node, "addresses");
+    }
+    /* The set of types at a name is the same for all clients. */
+    if ((cname && list) || (!is_first && (cname != NULL) != service->is_alias)) {
+        return yaml_fail(cname ? cname : node, -EINVAL, reader->failure,
+                         "the PoPs of a service give either addresses or a cname, not both");
+    }
+    service->is_alias = cname != NULL;
+    return cname ? service_read_alias(reader, cname, pop, service)
+                 : service_read_addresses(reader, node, list, pop, service);
+}
+
 static int service_read_pops(const struct service_reader *reader, const struct yaml_node *node,
                              const struct yaml_node *service_node, struct service *service)
 {
@@ -99,7 +147,7 @@ static int service_read_pops(const struct service_reader *reader, const struct y
                          "service %s needs pops: PoP names with their addresses", service->name);
     }
     for (size_t i = 0; i < yaml_count(node); i++) {
-        int status = service_read_pop(reader, yaml_item(node, i), service);
+        int status = service_read_pop(reader, yaml_item(node, i), i == 0, service);
 
         if (status) {
             return status;
@@ -165,11 +213,11 @@ static int service_read_map(const struct service_reader *reader, const struct ya
         return yaml_fail(parent, -EINVAL, reader->failure, "service %s names no map",
                          service->name);
     }
-    if (!reader->image) {
+    if (!reader->image && !reader->form_only) {
         return yaml_fail(node, -EINVAL, reader->failure, "there are services but no map is loaded");
     }
     status = yaml_text(node, &text, reader->failure);
-    if (status) {
+    if (status || !reader->image) {
         return status;
     }
     map = image_find_map(reader->image, text);
@@ -206,5 +254,11 @@ int service_read(const struct service_reader *reader, const struct yaml_node *no
         (status = service_read_on_empty(node, &service->on_empty, failure))) {
         return status;
     }
-    return service_read_pops(reader, yaml_get(node, "pops"), node, service);
+    status = service_read_pops(reader, yaml_get(node, "pops"), node, service);
+    if (status == 0 && service->is_alias && service->pops_per_answer > 1) {
+        return yaml_fail(yaml_get(node, "pops_per_answer"), -EINVAL, failure,
+                         "a name has one CNAME record (RFC 2181 section 10.1): "
+                         "pops_per_answer must be 1");
+    }
+    return status;
 }

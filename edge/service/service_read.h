@@ -14,6 +14,7 @@ struct yaml_node;
 struct service_reader {
     struct arena *arena;       /* takes the addresses */
     const struct image *image; /* NULL: no service can be read */
+    bool form_only;            /* without an image, look at the form; the service is of no use */
     struct failure *failure;
 };
 

@@ -1,52 +1,15 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
- *
- * Loading goes file by file, each file first its services, then its names, so that a name can only
- * point to a service of the same file. What a service needs from the image is resolved while it is
- * read; what a name needs from the zones is checked in services_names.c.
- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/service/services.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include <openssl/evp.h>
 
 #include "base/arena.h"
-#include "base/fd.h"
-#include "base/yaml.h"
 #include "edge/service/overlay.h"
-#include "edge/service/service_read.h"
-#include "edge/service/services_names.h"
+#include "edge/service/services_parts.h"
 
-#define SERVICES_FILE_MAX (64u << 20)
-#define SERVICES_MAX 65536u
-
-struct services {
-    uint32_t references; /* atomic */
-    uint32_t count, max;
-    struct service **list;
-    uint32_t *slots; /* by name: index + 1; twice as many as the list has places */
-    struct arena *arena;
-    struct overlay *overlay;
-    struct image *image; /* NULL without services */
-    char digest[17];
-};
-
-/* What one load works with. */
-struct services_loader {
-    struct services *services;
-    const struct zone_set *zones;
-    EVP_MD_CTX *digest;
-    struct failure *failure;
-};
-
-/* --- life --- */
-
-static struct services *services_new(void)
+struct services *services_new(struct image *image)
 {
     struct services *services = calloc(1, sizeof(*services));
 
@@ -56,6 +19,7 @@ static struct services *services_new(void)
     services->references = 1;
     services->arena = arena_new();
     services->overlay = overlay_new();
+    services->image = image ? image_ref(image) : NULL;
     if (!services->arena || !services->overlay) {
         services_unref(services);
         return NULL;
@@ -65,7 +29,7 @@ static struct services *services_new(void)
 
 struct services *services_empty(void)
 {
-    return services_new();
+    return services_new(NULL);
 }
 
 struct services *services_ref(struct services *services)
@@ -79,6 +43,10 @@ void services_unref(struct services *services)
     if (!services || __atomic_sub_fetch(&services->references, 1, __ATOMIC_ACQ_REL) != 0) {
         return;
     }
+    for (uint32_t i = 0; i < services->part_n; i++) {
+        services_unref(services->parts[i]);
+    }
+    free(services->parts);
     overlay_free(services->overlay);
     arena_free(services->arena);
     image_unref(services->image);
@@ -120,6 +88,36 @@ const struct service *services_find(const struct services *services, const char 
     return found ? services->list[found - 1] : NULL;
 }
 
+uint32_t services_file_count(const struct services *services)
+{
+    return services->file_n;
+}
+
+const struct services_file *services_file_get(const struct services *services, uint32_t index)
+{
+    return &services->files[index];
+}
+
+const char *services_file_state_name(enum services_file_state state)
+{
+    switch (state) {
+    case SERVICES_FILE_FRESH:
+        return "served";
+    case SERVICES_FILE_KEPT:
+        return "last good content";
+    case SERVICES_FILE_HELD:
+        return "held";
+    case SERVICES_FILE_REFUSED:
+        return "refused";
+    }
+    return "unknown";
+}
+
+uint32_t services_lost_count(const struct services *services)
+{
+    return services->lost_n;
+}
+
 const char *services_digest(const struct services *services)
 {
     return services->digest;
@@ -129,8 +127,6 @@ const struct overlay *services_overlay(const struct services *services)
 {
     return services->overlay;
 }
-
-/* --- reading --- */
 
 static int services_grow(struct services *services)
 {
@@ -155,7 +151,7 @@ static int services_grow(struct services *services)
     return 0;
 }
 
-static int services_push(struct services *services, struct service *service)
+int services_push(struct services *services, struct service *service)
 {
     if (services->count == services->max && services_grow(services)) {
         return -ENOMEM;
@@ -166,163 +162,28 @@ static int services_push(struct services *services, struct service *service)
     return 0;
 }
 
-static int services_read_service(struct services_loader *loader, const struct yaml_node *node)
+int services_join(struct services *services, struct services *part)
 {
-    struct services *services = loader->services;
-    struct service_reader reader = {services->arena, services->image, loader->failure};
-    const char *key = yaml_key(node);
-    struct service *service;
-    int status;
-
-    if (services_find(services, key)) {
-        return yaml_fail(node, -EEXIST, loader->failure, "service %s is defined twice", key);
-    }
-    if (services->count == SERVICES_MAX) {
-        return yaml_fail(node, -ENOSPC, loader->failure, "more than %u services", SERVICES_MAX);
-    }
-    service = arena_alloc(services->arena, sizeof(*service));
-    if (!service || !(service->name = arena_copy(services->arena, key, strlen(key)))) {
-        return failure_set(loader->failure, -ENOMEM, "out of memory");
-    }
-    status = service_read(&reader, node, service);
-    if (status) {
-        return status;
-    }
-    return services_push(services, service) ? failure_set(loader->failure, -ENOMEM, "out of memory")
-                                            : 0;
-}
-
-/* --- files --- */
-
-static int services_read_name(struct services_loader *loader, const struct yaml_node *node,
-                              uint32_t first_service)
-{
-    const struct service *service;
-    const char *text;
-    int status = yaml_text(node, &text, loader->failure);
-
-    if (status) {
-        return status;
-    }
-    service = services_find(loader->services, text);
-    if (!service || service->index < first_service) {
-        return yaml_fail(node, -EINVAL, loader->failure, "no service %s in this file", text);
-    }
-    return services_add_name(loader->services->overlay, loader->zones, service, node,
-                             loader->failure);
-}
-
-static int services_read_document(struct services_loader *loader, const struct yaml_node *root)
-{
-    static const char *const known[] = {"services", "names", NULL};
-    const struct yaml_node *services = yaml_get(root, "services");
-    const struct yaml_node *names = yaml_get(root, "names");
-    uint32_t first_service = loader->services->count;
-    int status = yaml_check_keys(root, known, loader->failure);
-
-    if (status == 0 && services && yaml_kind(services) != YAML_KIND_MAP) {
-        status = yaml_fail(services, -EINVAL, loader->failure, "services is not a map");
-    }
-    if (status == 0 && names && yaml_kind(names) != YAML_KIND_MAP) {
-        status = yaml_fail(names, -EINVAL, loader->failure, "names is not a map");
-    }
-    for (size_t i = 0; status == 0 && services && i < yaml_count(services); i++) {
-        status = services_read_service(loader, yaml_item(services, i));
-    }
-    for (size_t i = 0; status == 0 && names && i < yaml_count(names); i++) {
-        status = services_read_name(loader, yaml_item(names, i), first_service);
-    }
-    return status;
-}
-
-static int services_read_file(struct services_loader *loader, const char *path)
-{
-    struct yaml_document *document = NULL;
-    uint8_t *bytes = NULL;
-    size_t len;
-    int status = fd_read_file(path, SERVICES_FILE_MAX, &bytes, &len, loader->failure);
-
-    if (status == 0) {
-        status = yaml_load_bytes(path, bytes, len, &document, loader->failure);
-    }
-    if (status == 0) {
-        status = services_read_document(loader, yaml_root(document));
-    }
-    if (status == 0 && EVP_DigestUpdate(loader->digest, bytes, len) != 1) {
-        status = failure_set(loader->failure, -ENOMEM, "%s: no digest", path);
-    }
-    yaml_unload(document);
-    free(bytes);
-    return status;
-}
-
-static int services_is_yaml(const struct dirent *entry)
-{
-    size_t len = strlen(entry->d_name);
-
-    return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".yaml");
-}
-
-static int services_read_folder(struct services_loader *loader, const char *path)
-{
-    struct dirent **entries;
-    int count = scandir(path, &entries, services_is_yaml, alphasort);
+    struct services **parts =
+        realloc(services->parts, (services->part_n + 1u) * sizeof(struct services *));
     int status = 0;
 
-    if (count < 0) {
-        return failure_set(loader->failure, -errno, "%s: %s", path, strerror(errno));
+    if (!parts) {
+        services_unref(part);
+        return -ENOMEM;
     }
-    for (int i = 0; i < count; i++) {
-        char *file = NULL;
+    services->parts = parts;
+    parts[services->part_n++] = part;
+    for (uint32_t i = 0; i < part->count && status == 0; i++) {
+        status = services_push(services, part->list[i]);
+    }
+    for (uint32_t i = 0; i < overlay_count(part->overlay) && status == 0; i++) {
+        const struct overlay_node *node = overlay_item(part->overlay, i);
+        struct name_key key;
 
-        if (status == 0) {
-            status = asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0
-                         ? failure_set(loader->failure, -ENOMEM, "%s: out of memory", path)
-                         : services_read_file(loader, file);
+        if (node->service && name_key_make(&key, node->name)) {
+            status = overlay_add(services->overlay, &key, node->service, node->place);
         }
-        free(file);
-        free(entries[i]);
     }
-    free(entries);
-    return status;
-}
-
-static void services_finish_digest(struct services_loader *loader)
-{
-    uint8_t digest[EVP_MAX_MD_SIZE];
-
-    if (EVP_DigestFinal_ex(loader->digest, digest, NULL) != 1) {
-        return;
-    }
-    for (unsigned i = 0; i < 8; i++) {
-        snprintf(loader->services->digest + (size_t)2 * i, 3, "%02x", digest[i]);
-    }
-}
-
-int services_load(const char *path, struct image *image, const struct zone_set *zones,
-                  struct services **ret_services, struct failure *failure)
-{
-    struct services_loader loader = {services_new(), zones, EVP_MD_CTX_new(), failure};
-    struct stat info;
-    int status;
-
-    if (!loader.services || !loader.digest ||
-        EVP_DigestInit_ex(loader.digest, EVP_sha256(), NULL) != 1) {
-        status = failure_set(failure, -ENOMEM, "%s: out of memory", path);
-    } else if (stat(path, &info) < 0) {
-        status = failure_set(failure, -errno, "%s: %s", path, strerror(errno));
-    } else {
-        loader.services->image = image ? image_ref(image) : NULL;
-        status = S_ISDIR(info.st_mode) ? services_read_folder(&loader, path)
-                                       : services_read_file(&loader, path);
-    }
-    if (status == 0) {
-        overlay_finish(loader.services->overlay);
-        services_finish_digest(&loader);
-        *ret_services = loader.services;
-        loader.services = NULL;
-    }
-    services_unref(loader.services);
-    EVP_MD_CTX_free(loader.digest);
     return status;
 }

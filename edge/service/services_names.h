@@ -8,14 +8,15 @@
 
 #include "base/failure.h"
 
-struct overlay;
+struct name_key;
+struct ns_targets;
 struct service;
 struct yaml_node;
 struct zone_set;
 
 /* `node` is the entry of the names map: its key is the name. Fails with FILE:LINE:COL: reason. */
-int services_add_name(struct overlay *overlay, const struct zone_set *zones,
-                      const struct service *service, const struct yaml_node *node,
-                      struct failure *failure);
+int services_check_name(const struct zone_set *zones, const struct ns_targets *ns_targets,
+                        const struct service *service, const struct name_key *name,
+                        const struct yaml_node *node, struct failure *failure);
 
 #endif

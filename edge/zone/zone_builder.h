@@ -30,6 +30,7 @@ struct zone_record {
 struct zone_report {
     uint32_t warning_n;
     char first_warning[512]; /* "FILE:LINE: reason" */
+    uint32_t include_n;      /* files that were included */
 };
 
 /* `origin` in wire form, any case. NULL when out of memory. */

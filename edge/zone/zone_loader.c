@@ -166,6 +166,9 @@ int zone_load_file(const char *path, const uint8_t *origin, struct zone **ret_zo
     if (status == 0) {
         status = zone_builder_finish(loader.builder, path, ret_zone, ret_report, failure);
     }
+    if (status == 0 && ret_report) {
+        ret_report->include_n = loader.include_n;
+    }
     zone_builder_free(loader.builder);
     return status;
 }

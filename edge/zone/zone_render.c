@@ -184,8 +184,10 @@ static void render_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_
     memcpy(ret_name + len, at, name_len(at));
 }
 
-/* The node with addresses that the name is, or NULL. */
-static const struct zone_node *render_target(const struct zone *zone, const uint8_t *name)
+/* The node that the name is, if it has what goes along with an RRset of `type`: addresses, for SVCB
+ * also what it says of itself (RFC 9460 section 4.1); else NULL. */
+static const struct zone_node *render_target(const struct zone *zone, const uint8_t *name,
+                                             uint16_t type)
 {
     const struct zone_node *node;
     struct name_key key;
@@ -195,10 +197,15 @@ static const struct zone_node *render_target(const struct zone *zone, const uint
         return NULL;
     }
     node = zone_find(zone, &key, &exact);
-    if (!exact || (!zone_node_rrset(node, WIRE_TYPE_A) && !zone_node_rrset(node, WIRE_TYPE_AAAA))) {
+    if (!exact) {
         return NULL;
     }
-    return node;
+    if (zone_node_rrset(node, WIRE_TYPE_A) || zone_node_rrset(node, WIRE_TYPE_AAAA)) {
+        return node;
+    }
+    return (type == WIRE_TYPE_SVCB || type == WIRE_TYPE_HTTPS) && zone_node_rrset(node, type)
+               ? node
+               : NULL;
 }
 
 static bool render_known(const struct zone_additional *list, uint32_t count,
@@ -231,10 +238,11 @@ static int render_rrset_additional(struct zone *zone, const struct zone_node *no
         render_expand(node->name, at, name);
         if (name[0] == 0 && layout->after == RDATA_REST) {
             /* RFC 9460 section 2.5: in a SVCB record the root stands for the owner */
-            target = name_is_wildcard(node->name) ? NULL : render_target(zone, node->name);
+            target =
+                name_is_wildcard(node->name) ? NULL : render_target(zone, node->name, rrset->type);
             at = rr;
         } else {
-            target = render_target(zone, name);
+            target = render_target(zone, name, rrset->type);
         }
         /* Below a delegation only glue is ours to give, and only for name servers. */
         if (target && (!target->cut || rrset->type == WIRE_TYPE_NS) &&

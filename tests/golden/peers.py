@@ -21,11 +21,9 @@ difference is no failure by itself. Those known with Knot 3.2, NSD 4.6 and BIND 
 """
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 import dns.edns
 import dns.exception
@@ -36,58 +34,13 @@ import dns.rdataclass
 import dns.rdatatype
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "system"))
+
+from peer_servers import SERVERS, Peer, ask  # noqa: E402
+
 ZONES = ["example.com.", "example.net.", "child.example.com.", "signed.example.", "hashed.example."]
-PORTS = {"knot": 5301, "nsd": 5302, "bind": 5303}
 SERVICES = ["www.example.com", "pair.", "v4only.", "down", "services.example.com", "cdn.example.com", "alias.example.com",
             "alias2.example.com", "back.example.net", "geo.wild", "both.example.com", "crowd"]
-
-KNOT = """
-server:
-  listen: 127.0.0.1@{port}
-  rundir: {dir}
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-control:
-  listen: {dir}/knot.sock
-database:
-  storage: {dir}/knotdb
-log:
-  - target: stderr
-    any: warning
-template:
-  - id: default
-    storage: {dir}
-    semantic-checks: off
-    zonefile-sync: -1
-    journal-content: none
-zone:
-{zones}
-"""
-NSD = """
-server:
-  ip-address: 127.0.0.1@{port}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{dir}"
-  pidfile: "{dir}/nsd.pid"
-  database: ""
-  zonelistfile: "{dir}/zone.list"
-  xfrdfile: "{dir}/xfrd.state"
-  xfrdir: "{dir}"
-  minimal-responses: yes
-remote-control:
-  control-enable: no
-{zones}
-"""
-BIND = """
-options {{ directory "{dir}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;
-  pid-file "{dir}/named.pid"; session-keyfile "{dir}/session.key"; minimal-responses yes; minimal-any no; max-udp-size 1232;
-  check-names primary ignore; notify no; empty-zones-enable no; }};
-controls {{ }};
-{zones}
-"""
 
 
 def queries():
@@ -123,35 +76,6 @@ def queries():
         yield line.strip(), query.to_wire()
 
 
-def start(name, folder):
-    port = PORTS[name]
-    if name == "knot":
-        zones = "".join('  - domain: %s\n    file: %szone\n' % (z, z) for z in ZONES)
-        text, command = KNOT, ["knotd", "-c"]
-    elif name == "nsd":
-        zones = "".join('zone:\n  name: "%s"\n  zonefile: "%szone"\n' % (z, z) for z in ZONES)
-        text, command = NSD, ["nsd", "-d", "-c"]
-    else:
-        zones = "".join('zone "%s" { type primary; file "%szone"; };\n' % (z, z) for z in ZONES)
-        text, command = BIND, ["named", "-f", "-g", "-c"]
-    path = os.path.join(folder, name + ".conf")
-    with open(path, "w") as file:
-        file.write(text.format(port=port, dir=folder, zones=zones))
-    log = open(os.path.join(folder, name + ".log"), "w")
-    return subprocess.Popen([shutil.which(command[0], path="/usr/sbin:/usr/bin")] + command[1:] + [path], stdout=log, stderr=log,
-                            cwd=folder)
-
-
-def ask(port, wire, timeout=1.0):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(timeout)
-        sock.sendto(wire, ("127.0.0.1", port))
-        try:
-            return sock.recv(65535)
-        except (socket.timeout, ConnectionError):
-            return b""
-
-
 def describe(wire):
     """What of a response is compared."""
     if not wire:
@@ -176,41 +100,29 @@ def main():
     for name in os.listdir(HERE):
         if name.endswith((".zone", ".inc")):
             shutil.copy(os.path.join(HERE, name), folder)
-    for extra in ("knotdb",):
-        os.mkdir(os.path.join(folder, extra))
-    os.chmod(folder, 0o755)
     ours = subprocess.Popen([sys.argv[1], "--ask", HERE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    peers = {name: start(name, folder) for name in PORTS}
+    peers = [Peer(name, folder, {zone: zone + "zone" for zone in ZONES}).start() for name in SERVERS if Peer.installed(name)]
     try:
-        probe = dns.message.make_query("mail.example.com.", "A").to_wire()
-        silent = set()
-        for name, port in PORTS.items():
-            for _ in range(50):
-                reply = ask(port, probe, 0.2)
-                if reply and dns.message.from_wire(reply).rcode() == 0:
-                    break
-                time.sleep(0.1)
-            else:
-                print("%s does not answer; see %s" % (name, folder))
-                silent.add(name)
+        for peer in peers:
+            for zone in peer.wait():
+                print("%s does not serve %s; see %s" % (peer.name, zone, folder))
         for text, wire in queries():
             ours.stdin.write(wire.hex() + "\n")
             ours.stdin.flush()
             mine = describe(bytes.fromhex(ours.stdout.readline().strip()))
-            for name, port in ((n, p) for n, p in PORTS.items() if n not in silent):
-                theirs = describe(ask(port, wire, 0.3))
+            for peer in peers:
+                theirs = describe(ask(peer.port, wire, 0.3))
                 if theirs != mine:
                     print(text)
                     for key in sorted(set(mine) | set(theirs)):
                         if mine.get(key) != theirs.get(key):
-                            print("    %-4s %-10s ours %s" % (name, key, mine.get(key)))
+                            print("    %-4s %-10s ours %s" % (peer.name, key, mine.get(key)))
                             print("    %-4s %-10s      %s" % ("", "", theirs.get(key)))
     finally:
         ours.stdin.close()
         ours.wait()
-        for peer in peers.values():
-            peer.terminate()
-            peer.wait()
+        for peer in peers:
+            peer.stop()
 
 
 if __name__ == "__main__":

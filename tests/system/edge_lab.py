@@ -122,10 +122,10 @@ class Edge:
     def check(self):
         return subprocess.run(self.command("--check"), capture_output=True, text=True, timeout=20)
 
-    def start(self, env=None):
+    def start(self, env=None, wrapper=(), **options):
         self.log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log,
-                                        env={**os.environ, **(env or {})})
+        self.process = subprocess.Popen([*wrapper, *self.command()], stdin=subprocess.DEVNULL, stderr=self.log,
+                                        stdout=self.log, env={**os.environ, **(env or {})}, **options)
         for _ in range(500):
             if self.process.poll() is not None:
                 raise AssertionError(f"ended with {self.process.returncode}: {self.logged()}")
@@ -151,6 +151,24 @@ class Edge:
         status = self.process.wait(10)
         self.log_offset = (self.folder / "log").stat().st_size
         return status
+
+    def replace(self, *options, program="isochrone-edge", env=None):
+        """Another process takes the place of this one, and is what is meant from then on."""
+        new = subprocess.Popen([BIN / program, "--config", self.folder / "edge.yaml", "--replace", *options],
+                               stdin=subprocess.DEVNULL, stderr=self.log, stdout=self.log,
+                               env={**os.environ, **(env or {})})
+        for _ in range(1000):
+            if self.process.poll() is not None:
+                assert self.process.returncode == 0, self.logged()
+                assert new.poll() is None, self.logged()
+                self.process = new
+                return self
+            if new.poll() is not None:
+                raise AssertionError(f"ended with {new.returncode}: {self.logged()}")
+            time.sleep(0.005)
+        new.kill()
+        new.wait()
+        raise AssertionError(f"does not replace: {self.logged()}")
 
     def __enter__(self):
         return self if self.process else self.start()
@@ -202,6 +220,11 @@ class Edge:
 
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+
+    def total(self, values=None):
+        """All queries that were counted."""
+        values = values or self.metrics()
+        return sum(value for key, value in values.items() if key.startswith("isochrone_edge_queries_total"))
 
 
 def query(name, rdtype="A", subnet=None, use_edns=True):

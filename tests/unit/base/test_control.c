@@ -134,3 +134,57 @@ Test(control, text_that_is_no_utf8_is_not_lost)
     cr_assert_str_eq(json_string_value(text), "caf?");
     json_decref(text);
 }
+
+/* --- passing on --- */
+
+static int taken = -1;
+
+static json_t *take(void *context, const json_t *request)
+{
+    struct control *const *control = context;
+
+    (void)request;
+    cr_assert_geq(control_client(*control), 0);
+    taken = control_take(*control);
+    cr_expect_eq(control_take(*control), -1);
+    return json_pack("{s:b}", "ok", 1);
+}
+
+Test(control, a_handler_may_take_the_connection)
+{
+    struct control *control = NULL;
+    char reply[4096];
+    int client;
+
+    cr_assert_eq(control_open(path, take, &control, &control, NULL), 0);
+    client = client_open();
+    cr_expect_lt(exchange(control, client, "{}\n", reply), 0, "no reply is sent for it");
+    cr_assert_geq(taken, 0);
+    cr_expect_eq(control_client(control), -1);
+    control_run(control, 1 + CONTROL_IDLE_NS);
+    cr_assert_eq(send(taken, "mine", 4, MSG_NOSIGNAL), 4);
+    cr_expect_eq(recv(client, reply, sizeof(reply), MSG_DONTWAIT), 4);
+    close(taken);
+    close(client);
+    control_close(control);
+}
+
+Test(control, another_may_continue_the_socket)
+{
+    struct control *old = NULL;
+    struct control *fresh = NULL;
+    char reply[4096];
+    int client;
+
+    cr_assert_eq(control_open(path, echo, NULL, &old, NULL), 0);
+    client = client_open(); /* waits in the queue of the socket */
+    cr_assert_eq(control_adopt(path, dup(control_listener(old)), echo, NULL, &fresh, NULL), 0);
+    control_leave(old, true);
+    control_close(old);
+    cr_expect_eq(access(path, F_OK), 0);
+    cr_expect_gt(exchange(fresh, client, "{}\n", reply), 0);
+    close(client);
+    control_leave(fresh, false);
+    control_close(fresh);
+    cr_expect_neq(access(path, F_OK), 0);
+}

@@ -49,13 +49,11 @@ Test(file_stamp, what_counts_as_a_change, .init = setup, .fini = teardown)
         const char *why;
     } rows[] = {
         {"a", old, "a", old, true, "nothing happened"},
-        {"a", old, "a", old + 5, true, "touched, the content is the same"},
+        {"a", old, "a", old + 5, false, "touched: it has to be read to know"},
+        {"a", 0, "a", 0, true, "so young that its content was looked at"},
         {"a", old, "b", old + 5, false, "other content"},
         {"a", old, "ab", old, false, "longer, its time put back"},
         {"a", 0, "b", 0, false, "so young that its time proves nothing"},
-        {"a $INCLUDE b", old, "a $INCLUDE b", old, false, "other files count too"},
-        {"a $include b", old, "a $include b", old, false, "in any case"},
-        {"a $INCLUD b", old, "a $INCLUD b", old, true, "not the word"},
         {"", old, "", old, true, "empty is a content"},
     };
 
@@ -65,10 +63,26 @@ Test(file_stamp, what_counts_as_a_change, .init = setup, .fini = teardown)
         time_t now = time(NULL);
 
         put(rows[i].before, rows[i].before_s ? rows[i].before_s : now);
-        cr_assert_eq(file_stamp_take(path, &stamp, &failure), 0, "%s", failure.text);
+        cr_assert_eq(file_stamp_take(path, true, &stamp, &failure), 0, "%s", failure.text);
         put(rows[i].after, rows[i].after_s ? rows[i].after_s : now);
         cr_expect_eq(file_stamp_holds(path, &stamp), rows[i].holds, "%s", rows[i].why);
     }
+}
+
+Test(file_stamp, what_includes_others_or_was_not_looked_at_never_holds, .init = setup,
+     .fini = teardown)
+{
+    struct file_stamp stamp;
+    struct failure failure = {{0}};
+
+    put("a", 1700000000);
+    cr_assert_eq(file_stamp_take(path, true, &stamp, &failure), 0);
+    cr_expect(file_stamp_holds(path, &stamp));
+    stamp.includes = true;
+    cr_expect_not(file_stamp_holds(path, &stamp));
+    put("a", time(NULL));
+    cr_assert_eq(file_stamp_take(path, false, &stamp, &failure), 0);
+    cr_expect_not(file_stamp_holds(path, &stamp), "young, and its content is not known");
 }
 
 Test(file_stamp, a_file_that_is_gone_is_no_longer_the_same, .init = setup)
@@ -77,10 +91,10 @@ Test(file_stamp, a_file_that_is_gone_is_no_longer_the_same, .init = setup)
     struct failure failure = {{0}};
 
     put("a", 1700000000);
-    cr_assert_eq(file_stamp_take(path, &stamp, &failure), 0);
+    cr_assert_eq(file_stamp_take(path, true, &stamp, &failure), 0);
     unlink(path);
     cr_expect_not(file_stamp_holds(path, &stamp));
-    cr_expect_lt(file_stamp_take(path, &stamp, &failure), 0);
+    cr_expect_lt(file_stamp_take(path, true, &stamp, &failure), 0);
     cr_expect_not_null(strstr(failure.text, "No such file"));
     cr_expect_not(file_stamp_holds(path, &(struct file_stamp){0}), "a stamp never taken");
 }

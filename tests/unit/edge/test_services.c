@@ -55,6 +55,7 @@ static const char *put(const char *name, const char *text)
 /* A service whose keys and names the row chooses. */
 #define SERVICE(keys, names) "services:\n  s:\n    map: web\n" keys "names:\n" names
 #define POPS "    pops: {fra: [192.0.2.1]}\n"
+#define ALIAS "    pops: {fra: {cname: target.example.org.}}\n"
 #define NODATA "    on_empty: nodata\n"
 
 Test(services, faults_name_place_and_reason, .init = setup, .fini = teardown)
@@ -107,6 +108,33 @@ Test(services, faults_name_place_and_reason, .init = setup, .fini = teardown)
         {SERVICE(POPS, "  www.example.com.: s\n  WWW.example.com: s\n"),
          ":7:20: WWW.example.com already belongs to service s"},
         {"services:\n  s: {map: web, pops: {fra: [192.0.2.1]}}\n  s: {}\n", ":3:3: "},
+        /* services of names */
+        {SERVICE("    pops: {fra: {cname: a.b.}, sin: [192.0.2.1]}\n", "  {}\n"),
+         ":4:37: the PoPs of a service give either addresses or a cname, not both"},
+        {SERVICE("    pops: {fra: {addresses: [192.0.2.1], cname: a.b.}}\n", "  {}\n"),
+         ": the PoPs of a service give either addresses or a cname"},
+        {SERVICE("    pops: {fra: [192.0.2.1], sin: {cname: a.b.}}\n", "  {}\n"),
+         ": the PoPs of a service give either addresses or a cname"},
+        {SERVICE("    pops: {fra: {cname: a..b.}}\n", "  {}\n"), ":4:25: a..b. is no domain name"},
+        {SERVICE("    pops_per_answer: 2\n" ALIAS, "  {}\n"), ":4:22: a name has one CNAME record"},
+        {SERVICE(ALIAS NODATA, "  example.com.: s\n"),
+         "which cannot stand at the apex example.com."},
+        {SERVICE(ALIAS NODATA, "  mail.example.com.: s\n"),
+         "which allow no other data, but the zone has records at mail.example.com."},
+        {SERVICE(ALIAS, "  new.example.com.: s\n"),
+         "the zone has no CNAME record at new.example.com."},
+        {SERVICE(ALIAS NODATA, "  target.example.org.: s\n"),
+         "leads from target.example.org. back"},
+        /* name servers */
+        {SERVICE("    pops: {fra: [\"2001:db8::1\"]}\n" NODATA, "  ns.sibling.example.com.: s\n"),
+         "lies in the delegation of sibling.example.com."},
+        {SERVICE(POPS NODATA, "  ns1.child.example.com.: s\n"),
+         ":7:27: ns1.child.example.com. is a name server of"},
+        {SERVICE(ALIAS NODATA, "  ns1.child.example.com.: s\n"),
+         "ns1.child.example.com. is a name server of lower.child.example.com., which cannot have a "
+         "CNAME"},
+        {SERVICE(POPS NODATA, "  \"*.child.example.com.\": s\n"),
+         "*.child.example.com. is a name server of lower.child.example.com."},
         {"services: {s: {map: web, pops: {fra: [192.0.2.1]}}\n", ": "},
     };
 
@@ -176,40 +204,258 @@ Test(services, without_a_map_only_emptiness_loads, .init = setup, .fini = teardo
     cr_expect(strstr(failure.text, "/nonexistent.yaml"), "%s", failure.text);
 }
 
-Test(services, a_folder_is_one_unit_read_in_name_order, .init = setup, .fini = teardown)
+/* --- files of a folder, each its own unit of failure --- */
+
+#define ONE(service, name)                                                                         \
+    "services: {" service ": {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}}\n"            \
+    "names: {" name ": " service "}\n"
+
+static struct services *open_folder(const struct services_policy *policy,
+                                    const struct services *previous)
 {
-    static const char a[] =
-        "services: {a: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}}\n"
-        "names: {a.example.com.: a}\n";
-    static const char b[] =
-        "services: {b: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}}\n"
-        "names: {b.example.com.: b}\n";
+    struct services_request request = {.path = folder,
+                                       .place = "edge.yaml:7:11",
+                                       .policy = policy,
+                                       .image = image,
+                                       .zones = zones,
+                                       .previous = previous};
     struct services *services = NULL;
     struct failure failure = {{0}};
-    char digest[17];
 
-    put("b.yaml", b);
-    put("a.yaml", a);
+    cr_assert_eq(services_open(&request, &services, &failure), 0, "%s", failure.text);
+    return services;
+}
+
+static const struct overlay_node *name_of(const struct services *services, const char *text)
+{
+    uint8_t wire[NAME_LEN_MAX + NAME_SLACK + 1];
+    struct name_key key;
+
+    cr_assert_eq(name_from_text(text, wire), 0);
+    name_key_make(&key, wire);
+    return overlay_get(services_overlay(services), &key, key.label_n);
+}
+
+static void expect_file(const struct services *services, const char *name,
+                        enum services_file_state state, const char *fault)
+{
+    for (uint32_t i = 0; i < services_file_count(services); i++) {
+        const struct services_file *file = services_file_get(services, i);
+
+        if (!strcmp(file->name, name)) {
+            cr_expect_eq(file->state, state, "%s: %s", name, services_file_state_name(file->state));
+            cr_expect(fault ? file->fault && strstr(file->fault, fault) : !file->fault,
+                      "%s: expected \"%s\", got \"%s\"", name, fault, file->fault);
+            return;
+        }
+    }
+    cr_expect(false, "no file %s", name);
+}
+
+Test(services, a_folder_is_read_in_name_order, .init = setup, .fini = teardown)
+{
+    struct services *services, *later;
+
+    put("b.yaml", ONE("b", "b.example.com."));
+    put("a.yaml", ONE("a", "a.example.com."));
     put("ignored.txt", "not: yaml: at: all");
     put(".hidden.yaml", "not: yaml: at: all");
-    cr_assert_eq(services_load(folder, image, zones, &services, &failure), 0, "%s", failure.text);
-    cr_expect_eq(services_count(services), 2);
+    services = open_folder(NULL, NULL);
+    cr_expect_eq(services_file_count(services), 2);
+    expect_file(services, "a.yaml", SERVICES_FILE_FRESH, NULL);
     cr_expect_str_eq(services_get(services, 0)->name, "a");
-    snprintf(digest, sizeof(digest), "%s", services_digest(services));
-    services_unref(services);
-
-    put("b.yaml", "services: {a: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}}\n");
-    cr_expect_lt(services_load(folder, image, zones, &services, &failure), 0);
-    cr_expect(strstr(failure.text, "/b.yaml:1:15: service a is defined twice"), "%s", failure.text);
-
-    put("b.yaml", "names: {b.example.com.: a}\n"); /* another tenant's service */
-    cr_expect_lt(services_load(folder, image, zones, &services, &failure), 0);
-    cr_expect(strstr(failure.text, "/b.yaml:1:25: no service a in this file"), "%s", failure.text);
-
+    cr_expect_eq(services_count(services), 2);
     put("b.yaml", "services: {}\n");
-    cr_assert_eq(services_load(folder, image, zones, &services, &failure), 0, "%s", failure.text);
-    cr_expect_str_neq(services_digest(services), digest);
+    later = open_folder(NULL, services);
+    cr_expect_str_neq(services_digest(services), services_digest(later));
+    cr_expect_null(name_of(later, "b.example.com."));
     services_unref(services);
+    services_unref(later);
+}
+
+Test(services, a_wrong_file_keeps_its_last_good_content_alone, .init = setup, .fini = teardown)
+{
+    struct services *first, *second, *third;
+
+    put("a.yaml", ONE("a", "a.example.com."));
+    put("b.yaml", ONE("b", "b.example.com."));
+    first = open_folder(NULL, NULL);
+    put("a.yaml", "services: [");
+    put("b.yaml", ONE("b", "new.example.com."));
+    put("c.yaml", "names: {c.example.com.: nobody}\n");
+    second = open_folder(NULL, first);
+    services_unref(first);
+    expect_file(second, "a.yaml", SERVICES_FILE_KEPT, "/a.yaml:");
+    expect_file(second, "b.yaml", SERVICES_FILE_FRESH, NULL);
+    expect_file(second, "c.yaml", SERVICES_FILE_REFUSED, "/c.yaml:1:25: no service nobody");
+    cr_expect_not_null(name_of(second, "a.example.com."));
+    cr_expect_not_null(name_of(second, "new.example.com."));
+    cr_expect_null(name_of(second, "b.example.com."));
+    cr_expect_null(name_of(second, "c.example.com."), "a new file that is wrong changes nothing");
+    third = open_folder(NULL, second); /* and again */
+    services_unref(second);
+    expect_file(third, "a.yaml", SERVICES_FILE_KEPT, "/a.yaml:");
+    cr_expect_str_eq(name_of(third, "a.example.com.")->service->name, "a");
+    services_unref(third);
+}
+
+Test(services, a_file_wrong_at_the_start_has_its_names_held, .init = setup, .fini = teardown)
+{
+    static uint8_t suffix[] = "\x04test\x07"
+                              "example\x03"
+                              "com\0slack---";
+    static const uint8_t *const suffixes[] = {suffix};
+    static const struct services_tenant tenants[] = {{"lost.yaml", suffixes, 1, 9, 9, 9},
+                                                     {"*", NULL, 0, 9, 9, 9}};
+    static const struct services_policy policy = {tenants, 2};
+    struct services *first, *second;
+
+    put("a.yaml", "services: {a: {}}\nnames: {a.example.com.: a, b.example.com.: a}\n");
+    put("b.yaml", ONE("b", "b.example.com."));
+    put("lost.yaml", "services: [");
+    first = open_folder(&policy, NULL);
+    expect_file(first, "a.yaml", SERVICES_FILE_HELD, "names no map");
+    cr_assert_not_null(name_of(first, "a.example.com."));
+    cr_expect(name_of(first, "a.example.com.")->service->is_held);
+    cr_expect_str_eq(name_of(first, "b.example.com.")->service->name, "b",
+                     "a good file comes before one that is not");
+    expect_file(first, "lost.yaml", SERVICES_FILE_HELD, "lost.yaml");
+    cr_expect(name_of(first, "*.test.example.com.")->service->is_held);
+    cr_expect_eq(services_count(first), 1);
+    second = open_folder(&policy, first);
+    services_unref(first);
+    expect_file(second, "a.yaml", SERVICES_FILE_HELD, "names no map");
+    cr_expect(name_of(second, "a.example.com.")->service->is_held, "a reload changes nothing");
+    services_unref(second);
+}
+
+Test(services, what_two_files_claim_is_the_first_ones, .init = setup, .fini = teardown)
+{
+    struct services *first, *second;
+
+    put("a.yaml", ONE("a", "a.example.com."));
+    put("b.yaml", ONE("a", "b.example.com."));
+    put("c.yaml", "services: {c: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}}\n"
+                  "names: {c.example.com.: c, A.example.com.: c}\n");
+    put("d.yaml", "names: {d.example.com.: a}\n");
+    first = open_folder(NULL, NULL);
+    expect_file(first, "a.yaml", SERVICES_FILE_FRESH, NULL);
+    expect_file(first, "b.yaml", SERVICES_FILE_HELD, "/b.yaml:1:15: service a is defined twice, ");
+    expect_file(first, "b.yaml", SERVICES_FILE_HELD, "/a.yaml:1:15");
+    expect_file(first, "c.yaml", SERVICES_FILE_HELD,
+                "/c.yaml:2:44: A.example.com. already belongs to service a at ");
+    expect_file(first, "c.yaml", SERVICES_FILE_HELD, "/a.yaml:2:25");
+    expect_file(first, "d.yaml", SERVICES_FILE_HELD, "/d.yaml:1:25: no service a in this file");
+    cr_expect_str_eq(name_of(first, "a.example.com.")->service->name, "a");
+    services_unref(first);
+
+    /* what was good before and is claimed by another now goes on without that name */
+    cr_expect_eq(unlink(put("a.yaml", "")), 0);
+    cr_expect_eq(unlink(put("d.yaml", "")), 0);
+    put("b.yaml", ONE("b", "b.example.com."));
+    first = open_folder(NULL, NULL);
+    expect_file(first, "c.yaml", SERVICES_FILE_FRESH, NULL);
+    put("b.yaml", ONE("b", "c.example.com."));
+    second = open_folder(NULL, first);
+    expect_file(second, "c.yaml", SERVICES_FILE_KEPT,
+                "c.example.com. already belongs to service b");
+    cr_expect_str_eq(name_of(second, "c.example.com.")->service->name, "b");
+    cr_expect_str_eq(name_of(second, "a.example.com.")->service->name, "c");
+    services_unref(first);
+    services_unref(second);
+}
+
+Test(services, a_policy_bounds_what_a_file_may_hold, .init = setup, .fini = teardown)
+{
+    static uint8_t suffix[] = "\x04Test\x07"
+                              "example\x03"
+                              "com\0slack---";
+    static const uint8_t *const suffixes[] = {suffix};
+    static const struct {
+        const char *text;
+        const char *fault; /* NULL: good */
+    } rows[] = {
+        {ONE("s", "test.example.com."), NULL},
+        {ONE("s", "\"*.x.TEST.example.com.\""), NULL},
+        {ONE("s", "nottest.example.com."),
+         ":2:31: nottest.example.com. is below none of the suffixes this file may use"},
+        {ONE("s", "example.com."), "below none of the suffixes"},
+        {"services:\n"
+         "  a: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}\n"
+         "  b: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}\n"
+         "  c: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}\n",
+         ":4:6: more than the 2 services this file may have"},
+        {"services: {a: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1], sin: [192.0.2.2]},\n"
+         "  ttl: 3}, b: {map: web, on_empty: nodata, pops: {fra: [192.0.2.3, 192.0.2.4]}}}\n",
+         ": more than the 3 addresses this file may have"},
+        {"services: {a: {map: web, on_empty: nodata, pops: {fra: [192.0.2.1]}}}\n"
+         "names: {1.test.example.com.: a, 2.test.example.com.: a, 3.test.example.com.: a}\n",
+         ":2:78: more than the 2 names this file may have"},
+    };
+    static const struct services_tenant tenant = {"a.yaml", suffixes, 1, 2, 2, 3};
+    static const struct services_policy policy = {&tenant, 1};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct services *services;
+
+        put("a.yaml", rows[i].text);
+        services = open_folder(&policy, NULL);
+        expect_file(services, "a.yaml", rows[i].fault ? SERVICES_FILE_HELD : SERVICES_FILE_FRESH,
+                    rows[i].fault);
+        services_unref(services);
+    }
+    put("b.yaml", ONE("s", "stranger.test.example.com."));
+    {
+        struct services *services = open_folder(&policy, NULL);
+
+        expect_file(services, "b.yaml", SERVICES_FILE_HELD,
+                    "b.yaml: is the file of no tenant that edge.yaml:7:11 names");
+        cr_expect_null(name_of(services, "stranger.test.example.com."));
+        services_unref(services);
+    }
+}
+
+Test(services, copies_survive_a_restart, .init = setup, .fini = teardown)
+{
+    struct services_request request = {
+        .path = folder, .place = "e:1:1", .image = image, .zones = zones};
+    struct failure failure = {{0}};
+    struct services *services;
+    char copies[64] = "/tmp/copiesXXXXXX";
+    char command[100];
+
+    cr_assert_not_null(mkdtemp(copies));
+    put("a.yaml", ONE("a", "a.example.com."));
+    put("b.yaml", ONE("b", "b.example.com."));
+    services = open_folder(NULL, NULL);
+    cr_expect_eq(services_keep_copies(services, copies, &failure), 0, "%s", failure.text);
+    services_unref(services);
+    put("a.yaml", "- x\n");
+    request.copies = copies;
+    cr_assert_eq(services_open(&request, &services, &failure), 0, "%s", failure.text);
+    expect_file(services, "a.yaml", SERVICES_FILE_KEPT, "/a.yaml:");
+    cr_expect(services_file_get(services, 0)->from_copy);
+    cr_expect_not_null(name_of(services, "a.example.com."));
+    services_unref(services);
+
+    /* a folder that is gone takes nothing away */
+    request.path = "/nonexistent/folder";
+    cr_assert_eq(services_open(&request, &services, &failure), 0, "%s", failure.text);
+    expect_file(services, "b.yaml", SERVICES_FILE_KEPT, "e:1:1: /nonexistent/folder: No such file");
+    cr_expect_eq(services_count(services), 2);
+    services_unref(services);
+
+    /* a file that is gone does */
+    request.path = folder;
+    cr_expect_eq(unlink(put("a.yaml", "")), 0);
+    cr_assert_eq(services_open(&request, &services, &failure), 0, "%s", failure.text);
+    cr_expect_eq(services_count(services), 1);
+    cr_expect_eq(services_keep_copies(services, copies, &failure), 0, "%s", failure.text);
+    services_unref(services);
+    snprintf(command, sizeof(command), "%s/last-good-services-a.yaml", copies);
+    cr_expect_neq(access(command, F_OK), 0);
+    snprintf(command, sizeof(command), "rm -r %s", copies);
+    cr_expect_eq(system(command), 0);
 }
 
 Test(services, many_are_all_found, .init = setup, .fini = teardown)

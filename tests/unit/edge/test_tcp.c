@@ -84,7 +84,7 @@ static bool is_over(int client)
     return recv(client, &byte, 1, MSG_DONTWAIT) == 0 || (errno != EAGAIN);
 }
 
-Test(tcp, an_idle_connection_may_be_given_away_and_taken_over)
+Test(tcp, connections_may_be_given_away_and_taken_over)
 {
     struct lab *lab = lab_new();
     struct tcp *before = lab->tcp;
@@ -100,9 +100,13 @@ Test(tcp, an_idle_connection_may_be_given_away_and_taken_over)
     cr_expect_eq(passed.since_ns, 7);
     cr_expect_eq(passed.client.family, ADDRESS_IPV4);
     cr_expect_eq(tcp_adopt(next, &passed), 0);
-    cr_expect(!tcp_give(lab->tcp, &passed), "the other one is within a query");
-    cr_expect_eq(tcp_tidy(lab->tcp, &lab->context, 9), 500);
-    cr_expect_eq(tcp_tidy(next, &lab->context, 9), 998, "idle since before");
+    cr_assert(tcp_give(lab->tcp, &passed), "the other one is within a query");
+    cr_expect_eq(passed.since_ns, 9);
+    cr_expect_eq(passed.stream.held.len, 1);
+    cr_expect_eq(tcp_adopt(next, &passed), 0);
+    cr_expect(!tcp_give(lab->tcp, &passed));
+    cr_expect_eq(tcp_tidy(lab->tcp, &lab->context, 9), -1);
+    cr_expect_eq(tcp_tidy(next, &lab->context, 9), 500, "within a query since now");
     lab->tcp = next; /* whose events they are now */
     cr_assert_eq(send(client, "\0\0", 2, 0), 2);
     lab_round(lab, 10);
