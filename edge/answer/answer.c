@@ -229,6 +229,7 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
     work->authoritative = false;
     work->ecs_scope = 0;
     work->error = EDNS_ERROR_NONE;
+    work->about = 0;
 }
 
 static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *ret_outcome)
@@ -273,7 +274,10 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
                                            .edns = query->edns.present,
                                            .ecs = query->edns.has_ecs,
                                            .cookie = work->cookie,
-                                           .qtype = query->qtype};
+                                           .qtype = query->qtype,
+                                           .question_len = query->question_len,
+                                           .opt_len = query->edns.present ? work->opt_len : 0,
+                                           .about = work->about};
     return response->at;
 }
 

@@ -66,7 +66,11 @@ struct answer_outcome {
     bool edns;      /* the query had an OPT record */
     bool ecs;       /* and a usable client subnet option */
     enum cookie_verdict cookie;
-    uint16_t qtype; /* 0 when there was no question */
+    uint16_t qtype;        /* 0 when there was no question */
+    uint16_t question_len; /* repeated in the response, right after the header */
+    uint16_t opt_len;      /* of the OPT record at the end of the response; 0: none */
+    uint64_t about;        /* hash of the name responses like this one have in common: the name
+                              itself, a wildcard's parent, the delegated zone, the zone of NXDOMAIN */
 };
 
 /* What explain wants to know; filled by answer() when the scratch points to one. */

@@ -224,6 +224,7 @@ static enum answer_step answer_referral(struct answer_scratch *work, const struc
     if (work->response.stage == 0) {
         work->authoritative = false;
     }
+    work->about = cut->hash;
     if (response_add(&work->response, RESPONSE_AUTHORITY, ns, ANSWER_TTL_ANY)) {
         if (work->response.dnssec) {
             denial_add_referral(work, zone, cut);
@@ -255,6 +256,7 @@ static enum answer_step answer_missing(struct answer_scratch *work, const struct
     if (match.node || match.service) {
         return answer_node(work, &match);
     }
+    work->about = zone->apex->hash;
     if (work->response.dnssec) {
         denial_add_nxdomain(work, zone, node);
     }
@@ -268,6 +270,7 @@ enum answer_step answer_name(struct answer_scratch *work, const struct zone *zon
     bool exact;
     const struct zone_node *node = zone_find(zone, work->name, &exact);
 
+    work->about = node->hash;
     /* DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1) */
     if (node->cut && !(exact && node->cut == node && work->query.qtype == WIRE_TYPE_DS)) {
         return answer_referral(work, zone, node->cut);
@@ -278,6 +281,9 @@ enum answer_step answer_name(struct answer_scratch *work, const struct zone *zon
         /* above what the zone has, the services' names decide nothing */
         overlay = exact ? overlay_get(services, work->name, work->name->label_n)
                         : overlay_find(services, work->name, node->label_n);
+        if (overlay && overlay->label_n > node->label_n) {
+            work->about = overlay->hash;
+        }
     }
     if (exact || (overlay && overlay->label_n == work->name->label_n)) {
         struct answer_match match = {zone, exact ? node : NULL, NULL, NULL};

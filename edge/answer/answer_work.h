@@ -31,6 +31,7 @@ struct answer_scratch {
     enum wire_rcode rcode;
     bool authoritative;
     bool behind_alias; /* following the CNAME record of a service; false between queries */
+    uint64_t about;    /* see struct answer_outcome */
     uint8_t ecs_scope;
     struct edns_reply reply;    /* valid with EDNS */
     uint16_t opt_len;           /* of our OPT record; 0: none */

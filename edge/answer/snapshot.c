@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/answer/admission.h"
 #include "edge/service/services.h"
 #include "edge/service/state_set.h"
 #include "edge/zone/zone_set.h"
@@ -22,6 +23,7 @@ struct snapshot *snapshot_new(struct zone_set *zones, struct services *services,
     snapshot->image = image ? image_ref(image) : NULL;
     snapshot->states = state_set_ref(states);
     snapshot->info = *info;
+    snapshot->admission = info->admission ? admission_ref(info->admission) : NULL;
     snapshot->identity_len = (uint32_t)strnlen(info->identity, sizeof(info->identity));
     return snapshot;
 }
@@ -33,6 +35,7 @@ void snapshot_free(struct snapshot *snapshot)
         services_unref(snapshot->services);
         image_unref(snapshot->image);
         state_set_unref(snapshot->states);
+        admission_unref(snapshot->admission);
         explicit_bzero(&snapshot->info.cookies, sizeof(snapshot->info.cookies));
         free(snapshot);
     }

@@ -13,6 +13,7 @@
 #include "maps/cookie_core.h"
 #include "maps/image.h"
 
+struct admission; /* edge/answer/admission.h */
 struct zone_set;  /* edge/zone/zone_set.h */
 struct services;  /* edge/service/services.h */
 struct state_set; /* edge/service/state_set.h: the published state bytes of every service */
@@ -21,16 +22,19 @@ struct snapshot_info {
     char identity[64];             /* NSID (RFC 5001), id.server */
     char version[64];              /* version.bind; empty: REFUSED */
     char config_digest[17];        /* of the configuration and services files, hex */
+    struct admission *admission;   /* may be NULL; the snapshot takes a reference */
     struct cookie_secrets cookies; /* wiped when the snapshot is freed; none: cookies are off */
     uint64_t sequence;             /* publications since the start */
     int64_t published_wall_s;
 };
 
 struct snapshot {
-    struct zone_set *zones;    /* never NULL */
-    struct services *services; /* never NULL, may be empty */
-    struct image *image;       /* NULL when no map is configured */
-    struct state_set *states;  /* never NULL; belongs to these services */
+    struct zone_set *zones;      /* never NULL */
+    struct services *services;   /* never NULL, may be empty */
+    struct image *image;         /* NULL when no map is configured */
+    struct state_set *states;    /* never NULL; belongs to these services */
+    struct admission *admission; /* NULL: nothing is limited. No part of an answer, and the one
+                                    thing in here that changes: it remembers whom we answered */
     struct snapshot_info info;
     uint32_t identity_len; /* of info.identity; snapshot_new() counts it once */
 };

@@ -13,6 +13,7 @@
 
 #include "base/address.h"
 #include "base/failure.h"
+#include "edge/answer/admission.h"
 #include "edge/service/services.h"
 
 #define CONFIG_NAME_SIZE 64 /* identity, version, pop: with the NUL */
@@ -73,7 +74,9 @@ struct config {
     bool seccomp; /* confine system calls while serving; on unless switched off */
     struct config_tcp tcp;
     struct config_cookies cookies;
-    uint8_t digest[32];   /* SHA-256 of the file */
+    bool rate_limit_on;
+    struct admission_setup rate_limit; /* when it is on */
+    uint8_t digest[32];                /* SHA-256 of the file */
     const uint8_t *bytes; /* the file itself: what is read again when a later version is wrong */
     size_t bytes_len;
 };

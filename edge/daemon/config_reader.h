@@ -28,5 +28,6 @@ int config_read_path(const struct config_reader *reader, const struct yaml_node 
 
 /* What concerns single clients (config_clients.c). */
 int config_read_cookies(const struct config_reader *reader, const struct yaml_node *node);
+int config_read_rate_limit(const struct config_reader *reader, const struct yaml_node *node);
 
 #endif

@@ -44,6 +44,11 @@ static void inheritance_each(struct counters_sum *sum,
     for (unsigned i = 0; i < COUNTER_PLAIN_N; i++) {
         visit(context, counter_plain_name((enum counter_plain)i), &sum->plain[i]);
     }
+    for (unsigned i = 0; i < ADMIT_CLASSES * COUNTERS_LIMITED; i++) {
+        snprintf(name, sizeof(name), "limited/%s/%u",
+                 admit_class_name((enum admit_class)(i / COUNTERS_LIMITED)), i % COUNTERS_LIMITED);
+        visit(context, name, &sum->limited[i / COUNTERS_LIMITED][i % COUNTERS_LIMITED]);
+    }
 }
 
 static void inheritance_write_one(void *context, const char *name, uint64_t *value)

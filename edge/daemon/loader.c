@@ -369,6 +369,29 @@ static int loader_load_cookies(struct loaded *loaded, const struct loaded *previ
     return code;
 }
 
+/* The same limits keep their accounts; others start anew. */
+static int loader_open_admission(struct loaded *loaded, const struct loaded *previous,
+                                 struct report *report)
+{
+    const struct config *config = loaded->config;
+
+    if (!config->rate_limit_on) {
+        return 0;
+    }
+    if (previous && previous->admission &&
+        memcmp(admission_get_setup(previous->admission), &config->rate_limit,
+               sizeof(config->rate_limit)) == 0) {
+        loaded->admission = admission_ref(previous->admission);
+        return 0;
+    }
+    loaded->admission = admission_new(&config->rate_limit);
+    if (!loaded->admission) {
+        report_add_text(report, "rate_limit: out of memory");
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 int loader_load(struct config *config, const struct loaded *previous, enum loader_mode mode,
                 struct loaded **ret_loaded, struct report *report)
 {
@@ -390,6 +413,9 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
     }
     if (code == 0) {
         code = loader_load_cookies(loaded, previous, mode, report);
+    }
+    if (code == 0) {
+        code = loader_open_admission(loaded, previous, report);
     }
     if (code == 0 && *config->pop && loaded->image &&
         image_find_pop(loaded->image, config->pop) < 0) {
@@ -464,6 +490,7 @@ void loaded_free(struct loaded *loaded)
     free(loaded->image_fault);
     free(loaded->services_fault);
     config_free(loaded->config);
+    admission_unref(loaded->admission);
     explicit_bzero(&loaded->cookies, sizeof(loaded->cookies));
     free(loaded);
 }

@@ -56,7 +56,8 @@ struct loaded {
     char *services_fault;  /* of the first file that is not served as it is on disk */
     size_t services_bad_n; /* such files */
     struct cookie_secrets cookies;
-    bool from_state_dir; /* the map or some services file is the copy kept there */
+    struct admission *admission; /* NULL: rate_limit is off */
+    bool from_state_dir;         /* the map or some services file is the copy kept there */
 };
 
 enum loader_mode {

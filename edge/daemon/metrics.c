@@ -116,6 +116,23 @@ static const char *metrics_plain_help(enum counter_plain plain)
     return helps[plain];
 }
 
+static void metrics_limited(FILE *out, const struct counters_sum *sum)
+{
+    static const char *const names[COUNTERS_LIMITED] = {"limited_slipped_total",
+                                                        "limited_dropped_total"};
+    static const char *const helps[COUNTERS_LIMITED] = {
+        "Responses over a limit of rate_limit that were sent short.",
+        "Responses over a limit of rate_limit that were not sent."};
+
+    for (unsigned how = 0; how < COUNTERS_LIMITED; how++) {
+        metrics_head(out, names[how], "counter", helps[how]);
+        for (unsigned class = 0; class < ADMIT_CLASSES; class ++) {
+            fprintf(out, "isochrone_edge_%s{class=\"%s\"} %" PRIu64 "\n", names[how],
+                    admit_class_name((enum admit_class) class), sum->limited[class][how]);
+        }
+    }
+}
+
 static void metrics_traffic(FILE *out, struct server *server)
 {
     struct counters_sum sum;
@@ -130,6 +147,7 @@ static void metrics_traffic(FILE *out, struct server *server)
         snprintf(name, sizeof(name), "%s_total", counter_plain_name((enum counter_plain)i));
         metrics_one(out, name, "counter", metrics_plain_help((enum counter_plain)i), sum.plain[i]);
     }
+    metrics_limited(out, &sum);
     metrics_one(out, "tcp_connections", "gauge", "TCP connections open now.",
                 sum.plain[COUNTER_TCP_OPENED] - sum.plain[COUNTER_TCP_CLOSED]);
     metrics_head(out, "socket_drops_total", "counter",

@@ -42,6 +42,7 @@ static struct snapshot *publisher_snapshot(struct publisher *publisher, const st
     info.sequence = publisher->sequence + 1;
     info.published_wall_s = clock_wall_s();
     info.cookies = loaded->cookies;
+    info.admission = loaded->admission;
     snapshot = snapshot_new(loaded->zone_set, loaded->services, loaded->image, set, &info);
     explicit_bzero(&info.cookies, sizeof(info.cookies));
     return snapshot;

@@ -351,6 +351,33 @@ static void status_workers(struct status_page *page, const struct server *server
     json_object_set_new(page->data, "workers", workers);
 }
 
+static void status_protection(struct status_page *page, const struct loaded *loaded)
+{
+    const struct cookie_secrets *cookies = &loaded->cookies;
+    const struct admission_setup *setup =
+        loaded->admission ? admission_get_setup(loaded->admission) : NULL;
+    const char *which = !cookies->count ? "off" : cookies->own ? "own secret" : "shared secrets";
+    json_t *rates = setup ? json_object() : json_null();
+
+    fprintf(page->out, "cookies   %s\nlimits   ", which);
+    for (unsigned class = 0; setup && class < ADMIT_CLASSES; class ++) {
+        const char *name = admit_class_name((enum admit_class) class);
+
+        json_object_set_new(rates, name, json_integer((json_int_t)setup->rates[class]));
+        if (setup->rates[class]) {
+            fprintf(page->out, " %s %u/s", name, setup->rates[class]);
+        }
+    }
+    if (setup) {
+        fprintf(page->out, "; slip %u, window %u s, networks /%u and /%u, %u accounts\n",
+                setup->slip, setup->window_s, setup->ipv4_bits, setup->ipv6_bits, setup->size);
+    } else {
+        fputs(" off\n", page->out);
+    }
+    json_object_set_new(page->data, "cookies", json_string(which));
+    json_object_set_new(page->data, "rate_limit", rates);
+}
+
 json_t *status_reply(struct server *server)
 {
     const struct publisher *publisher = server->publisher;
@@ -383,6 +410,7 @@ json_t *status_reply(struct server *server)
     status_states(&page, publisher);
     status_feeds(&page, publisher);
     status_workers(&page, server);
+    status_protection(&page, publisher->loaded);
     status_zones(&page, publisher->loaded);
     return status_close(&page);
 }
@@ -436,10 +464,12 @@ json_t *status_stats(struct server *server)
     uint64_t tcp_drops;
     json_t *rcodes = json_object();
     json_t *types = json_object();
+    json_t *limited = json_object();
 
     if (!status_open(&page)) {
         json_decref(rcodes);
         json_decref(types);
+        json_decref(limited);
         return status_close(&page);
     }
     server_sum(server, &sum, &udp_drops, &tcp_drops);
@@ -456,9 +486,18 @@ json_t *status_stats(struct server *server)
         status_number(&page, page.data, "", counter_plain_name((enum counter_plain)i),
                       sum.plain[i]);
     }
+    for (unsigned i = 0; i < ADMIT_CLASSES * COUNTERS_LIMITED; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "%s_%s", i % COUNTERS_LIMITED ? "dropped" : "slipped",
+                 admit_class_name((enum admit_class)(i / COUNTERS_LIMITED)));
+        status_number(&page, limited, "limited", name,
+                      sum.limited[i / COUNTERS_LIMITED][i % COUNTERS_LIMITED]);
+    }
     status_number(&page, page.data, "drops", "udp_drops", udp_drops);
     status_number(&page, page.data, "drops", "tcp_drops", tcp_drops);
     json_object_set_new(page.data, "rcodes", rcodes);
     json_object_set_new(page.data, "types", types);
+    json_object_set_new(page.data, "limited", limited);
     return status_close(&page);
 }

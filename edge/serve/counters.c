@@ -45,7 +45,11 @@ void counters_add_answer(struct counters *counters, const struct answer_outcome 
 {
     counter_add(&counters->answers[outcome->kind][transport][family], 1);
     counter_add(&counters->plain[COUNTER_QUERY_BYTES], query_len);
-    if (outcome->kind == ANSWER_DROPPED) {
+    if (outcome->cookie != COOKIE_NONE) {
+        counter_add(&counters->plain[COUNTER_COOKIE_CLIENT + outcome->cookie - COOKIE_CLIENT_ONLY],
+                    1);
+    }
+    if (response_len == 0) {
         return;
     }
     counter_add(&counters->plain[COUNTER_RESPONSE_BYTES], response_len);
@@ -60,10 +64,12 @@ void counters_add_answer(struct counters *counters, const struct answer_outcome 
     if (outcome->ecs) {
         counter_add(&counters->plain[COUNTER_ECS], 1);
     }
-    if (outcome->cookie != COOKIE_NONE) {
-        counter_add(&counters->plain[COUNTER_COOKIE_CLIENT + outcome->cookie - COOKIE_CLIENT_ONLY],
-                    1);
-    }
+}
+
+void counters_add_limited(struct counters *counters, enum admit_class class,
+                          enum admit_verdict verdict)
+{
+    counter_add(&counters->limited[class][verdict - ADMIT_SLIP], 1);
 }
 
 void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
@@ -84,6 +90,12 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
     }
     for (unsigned i = 0; i < COUNTER_PLAIN_N; i++) {
         sum->plain[i] += counter_read(&counters->plain[i]);
+    }
+    for (unsigned i = 0; i < ADMIT_CLASSES * COUNTERS_LIMITED; i++) {
+        unsigned class = i / COUNTERS_LIMITED;
+        unsigned how = i % COUNTERS_LIMITED;
+
+        sum->limited[class][how] += counter_read(&counters->limited[class][how]);
     }
 }
 

@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 #include "edge/answer/answer.h"
+#include "maps/admit_core.h"
 
 #define COUNTERS_TRANSPORTS 2 /* by enum answer_transport */
 #define COUNTERS_FAMILIES 2   /* 0 IPv4, 1 IPv6: of the transport address */
+#define COUNTERS_LIMITED 2    /* by enum admit_verdict, from ADMIT_SLIP on */
 #define COUNTERS_RCODES 32    /* up to BADCOOKIE, and a power of two */
 
 /* Query types that are counted by name; the others share the last place. */
@@ -73,6 +75,7 @@ struct counters {
     counter rcodes[COUNTERS_RCODES];
     counter qtypes[COUNTER_QTYPES];
     counter plain[COUNTER_PLAIN_N];
+    counter limited[ADMIT_CLASSES][COUNTERS_LIMITED]; /* 0 sent short, 1 not sent */
 };
 
 /* A sum over workers, plain numbers. */
@@ -81,6 +84,7 @@ struct counters_sum {
     uint64_t rcodes[COUNTERS_RCODES];
     uint64_t qtypes[COUNTER_QTYPES];
     uint64_t plain[COUNTER_PLAIN_N];
+    uint64_t limited[ADMIT_CLASSES][COUNTERS_LIMITED];
 };
 
 /* By the writer only: a load and a store, no locked instruction. */
@@ -95,7 +99,11 @@ static inline uint64_t counter_read(const counter *counter_)
     return atomic_load_explicit(counter_, memory_order_relaxed);
 }
 
-/* Counts one outcome. `family` is the transport's, 0 or 1. */
+/* Counts a response that was over a limit. */
+void counters_add_limited(struct counters *counters, enum admit_class class,
+                          enum admit_verdict verdict);
+
+/* Counts one outcome; `response_len` 0: no response. `family` is the transport's, 0 or 1. */
 void counters_add_answer(struct counters *counters, const struct answer_outcome *outcome,
                          enum answer_transport transport, unsigned family, size_t query_len,
                          size_t response_len);

@@ -166,6 +166,14 @@ static int64_t worker_coarse_wall_s(void)
     return now.tv_sec;
 }
 
+static int64_t worker_coarse_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
+}
+
 /* Waits for events, handles them with one snapshot. `*wait_ns` is when TCP wants the next look, -1
  * never. */
 static bool worker_round(struct worker *worker, int64_t *wait_ns)
@@ -184,6 +192,7 @@ static bool worker_round(struct worker *worker, int64_t *wait_ns)
     urcu_qsbr_thread_online();
     worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
     worker->context.now_wall_s = worker_coarse_wall_s();
+    worker->context.now_coarse_ns = worker_coarse_ns();
     stop = worker_handle_udp(worker, events, n);
     now_ns = worker_handle_tcp(worker, events, n);
     if (*wait_ns >= 0 || now_ns) {

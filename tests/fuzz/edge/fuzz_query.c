@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/answer/admission.h"
 #include "edge/answer/answer.h"
 #include "edge/wire/edns.h"
 #include "edge/wire/wire.h"
@@ -62,6 +63,23 @@ static void check(const struct answer_request *request, const uint8_t *bytes, si
     }
 }
 
+/* What rate limiting would make of it. */
+static void check_short(uint8_t *bytes, size_t len, struct answer_outcome outcome)
+{
+    static struct message message;
+    size_t short_len = admission_shorten(bytes, len, &outcome);
+    const char *wrong = message_parse(bytes, short_len, &message);
+
+    need(!wrong, wrong ? wrong : "");
+    need(short_len <= len, "a short response is not longer");
+    need(message.has_opt == outcome.edns, "OPT stays");
+    need(!message.sections[0].count && !message.sections[1].count, "no records");
+    need((message.flags & 15u) + (message.has_opt ? message.opt_ttl >> 24 : 0) * 16 ==
+             outcome.rcode,
+         "rcode of the short response");
+    need((message.flags & WIRE_FLAG_TC) || outcome.rcode == WIRE_RCODE_BADCOOKIE, "a way on");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -98,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         need(answer(scratch, world.snapshot, &request, second, max, &again) == answered &&
                  !memcmp(first, second, answered) && again.kind == outcome.kind,
              "the same answer again");
+        check_short(second, answered, again);
     }
     return 0;
 }

@@ -68,8 +68,13 @@ Test(config, faults_name_place_and_reason)
         {LEAST "keys: {a: {algorithm: hmac-sha256, file: k}}\n",
          ":3:7:", "'keys' is not supported"},
         {LEAST "xdp: {interfaces: [eth0]}\n", ":3:6:", "'xdp' is not supported"},
-        {LEAST "rate_limit: {responses_per_second: 5}\n",
-         ":3:13:", "'rate_limit' is not supported"},
+        {LEAST "rate_limit: {}\n", ":3:13:", "'queries_per_second' is missing"},
+        {LEAST "rate_limit: 200\n", ":3:13:", ""},
+        {LEAST "rate_limit: {responses_per_second: 2000000}\n", ":3:36:", ""},
+        {LEAST "rate_limit: {responses_per_second: 5, slip: 11}\n", ":3:45:", ""},
+        {LEAST "rate_limit: {responses_per_second: 5, ipv6_prefix: 65}\n", ":3:52:", ""},
+        {LEAST "rate_limit: {responses_per_second: 5, exempt: [10.0.0.1/8]}\n",
+         ":3:48:", "no prefix"},
         {LEAST "tls: {certificate: c}\n", ":3:6:", "'tls' is not supported"},
         {LEAST "cookies: {secrets: []}\n", ":3:20:", "between 1 and 4 secrets"},
         {LEAST "cookies: {secrets: [a, b, c, d, e]}\n", ":3:20:", "between 1 and 4 secrets"},
@@ -124,23 +129,37 @@ Test(config, only_listen_and_zones_are_required)
 
 Test(config, every_key_is_read)
 {
-    static const char text[] = "identity: fra1\nversion: secret\npop: fra\n"
-                               "listen: ['192.0.2.53@5353', '2001:db8::53']\nworkers: 3\n"
-                               "zones:\n- {origin: Example.COM, file: z/example.zone}\n"
-                               "- {origin: ., file: /abs/root.zone}\n"
-                               "map: cdn.isomap\nservices: tenants\nstates: [a.yaml, /b.yaml]\n"
-                               "control: edge.sock\nmetrics: '127.0.0.1'\nstate_dir: state\n"
-                               "user: nobody\nx-note: anything\n"
-                               "tcp: {connections: 10, connections_per_client: 2, idle: 1500ms,\n"
-                               "  query: 1s, lifetime: 1h, queries: 9, memory: 1048576,\n"
-                               "  backlog: 5, fastopen: no}\n"
-                               "keys: off\nxdp: off\nrate_limit: no\ntls: false\ncookies: off\n"
-                               "catalogs: off\nallow_transfer: off\nnotify: off\ndnstap: off\n";
+    static const char text[] =
+        "identity: fra1\nversion: secret\npop: fra\n"
+        "listen: ['192.0.2.53@5353', '2001:db8::53']\nworkers: 3\n"
+        "zones:\n- {origin: Example.COM, file: z/example.zone}\n"
+        "- {origin: ., file: /abs/root.zone}\n"
+        "map: cdn.isomap\nservices: tenants\nstates: [a.yaml, /b.yaml]\n"
+        "control: edge.sock\nmetrics: '127.0.0.1'\nstate_dir: state\n"
+        "user: nobody\nx-note: anything\n"
+        "tcp: {connections: 10, connections_per_client: 2, idle: 1500ms,\n"
+        "  query: 1s, lifetime: 1h, queries: 9, memory: 1048576,\n"
+        "  backlog: 5, fastopen: no}\n"
+        "keys: off\nxdp: off\ntls: false\ncookies: off\n"
+        "rate_limit: {responses_per_second: 100, nxdomains_per_second: 7, slip: 3,\n"
+        " window: 1, ipv4_prefix: 16, size: 5000, exempt: [10.0.0.0/8, '::1']}\n"
+        "catalogs: off\nallow_transfer: off\nnotify: off\ndnstap: off\n";
     struct config *config = NULL;
     struct failure failure;
     char address[ADDRESS_TEXT_LEN];
 
     cr_assert_eq(load(text, &config, &failure), 0, "%s", failure.text);
+    cr_expect(config->rate_limit_on);
+    cr_expect_eq(config->rate_limit.rates[ADMIT_POSITIVE], 100);
+    cr_expect_eq(config->rate_limit.rates[ADMIT_NXDOMAIN], 7);
+    cr_expect_eq(config->rate_limit.rates[ADMIT_QUERIES], 0);
+    cr_expect_eq(config->rate_limit.slip, 3);
+    cr_expect_eq(config->rate_limit.window_s, 1);
+    cr_expect_eq(config->rate_limit.ipv4_bits, 16);
+    cr_expect_eq(config->rate_limit.ipv6_bits, 56);
+    cr_expect_eq(config->rate_limit.size, 8192);
+    cr_expect_eq(config->rate_limit.exempt_n, 2);
+    cr_expect_not(config->cookies.on);
     cr_expect_str_eq(config->identity, "fra1");
     cr_expect_str_eq(config->version, "secret");
     cr_expect_str_eq(config->pop, "fra");
