@@ -16,6 +16,9 @@
  * would let either grow to megabytes for a client that does not read, or writes what is not
  * answered yet. The kernel doubles them for its own overhead. */
 #define SOCKET_TCP_BUFFER_BYTES (128 << 10)
+/* A client that vanished acknowledges nothing. The kernel would keep its answers for a quarter of
+ * an hour, or minutes after we closed (RFC 5482). */
+#define SOCKET_TCP_UNHEARD_MS 30000
 
 struct socket_option {
     int level;
@@ -150,6 +153,7 @@ static int socket_listen(int fd, const struct socket_tcp_options *options)
         {SOL_SOCKET, SO_RCVBUF, SOCKET_TCP_BUFFER_BYTES, false},
         /* responses to pipelined queries are gathered by us, see tcp.c */
         {IPPROTO_TCP, TCP_NODELAY, 1, false},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, SOCKET_TCP_UNHEARD_MS, false},
         {IPPROTO_TCP, TCP_FASTOPEN, options->fastopen ? SOCKET_FASTOPEN_QUEUE : 0, false},
     };
     int code = socket_set(fd, values, sizeof(values) / sizeof(values[0]));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 
 #include <criterion/criterion.h>
 
+#include "edge/serve/socket.h"
 #include "edge/serve/tcp.h"
 
 /* One worker's TCP without its worker: a listener, a client, a clock that is set. What is asked is
@@ -194,4 +196,38 @@ Test(tcp, whoever_closes_is_counted_apart_from_whoever_breaks)
     cr_expect_eq(count(lab, COUNTER_TCP_CLOSED), 2);
     cr_expect_eq(tcp_tidy(lab->tcp, &lab->context, 0), -1);
     lab_free(lab);
+}
+
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    cr_assert_eq(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+Test(tcp, what_a_listener_sets_its_connections_have)
+{
+    const struct socket_tcp_options options = {.backlog = 5, .fastopen = false};
+    struct endpoint endpoint = {0};
+    struct sockaddr_storage at;
+    socklen_t at_len = sizeof(at);
+    struct failure failure;
+    int listener = -1, client, accepted;
+
+    cr_assert_eq(address_parse("127.0.0.1", &endpoint.address), 0);
+    cr_assert_eq(socket_open_tcp(&endpoint, &options, &listener, &failure), 0, "%s", failure.text);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&at, &at_len), 0);
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(client, (struct sockaddr *)&at, at_len), 0);
+    accepted = accept(listener, NULL, NULL);
+    cr_assert_geq(accepted, 0);
+    cr_expect_eq(option_of(accepted, IPPROTO_TCP, TCP_NODELAY), 1);
+    cr_expect_eq(option_of(accepted, IPPROTO_TCP, TCP_USER_TIMEOUT), 30000);
+    cr_expect_leq(option_of(accepted, SOL_SOCKET, SO_SNDBUF), 256 << 10);
+    cr_expect_leq(option_of(accepted, SOL_SOCKET, SO_RCVBUF), 256 << 10);
+    close(client);
+    close(accepted);
+    close(listener);
 }
