@@ -8,10 +8,14 @@
 #include <criterion/criterion.h>
 
 #include "edge/answer/answer.h"
+#include "edge/answer/snapshot.h"
 #include "edge/service/services.h"
 #include "edge/service/state_set.h"
 #include "edge/wire/name.h"
 #include "edge/wire/wire.h"
+#include "edge/zone/zone.h"
+#include "edge/zone/zone_loader.h"
+#include "edge/zone/zone_set.h"
 #include "world.h"
 
 #define GOLDEN TEST_SOURCE_DIR "/tests/golden"
@@ -252,6 +256,36 @@ Test(answer, nothing_is_left_from_the_query_before, .init = setup, .fini = teard
         cr_assert_eq(ask(query, len, ANSWER_UDP, 2048), alone_len[k], "%s", rows[k].name);
         cr_assert_arr_eq(response, alone[k], alone_len[k], "%s", rows[k].name);
     }
+}
+
+/* A zone that was signed after its services were loaded: an address per client would be bogus. */
+Test(answer, a_signed_zone_hears_no_service, .init = setup, .fini = teardown)
+{
+    static const char text[] =
+        "@ 300 SOA ns h 1 2 3 4 5\n@ 300 NS ns\n@ 300 DNSKEY 257 3 13 AAAA\n"
+        "@ 300 NSEC www NS SOA RRSIG NSEC DNSKEY\nwww 300 A 192.0.2.99\nwww 300 NSEC @ A NSEC\n"
+        "@ 300 RRSIG SOA 13 2 300 20900101000000 20260101000000 1 example.com. AAAA\n";
+    uint8_t query[512], origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    size_t len = make(query, "www.example.com.", WIRE_TYPE_A, 1232, NULL, 0);
+    struct zone_set *zones = zone_set_new();
+    struct failure failure;
+    struct zone *zone;
+
+    ask(query, len, ANSWER_UDP, sizeof(response));
+    cr_expect_eq(outcome.kind, ANSWER_GEO);
+    name_from_text("example.com.", origin);
+    cr_assert_eq(zone_load_bytes("z", text, sizeof(text) - 1, origin, &zone, NULL, &failure), 0,
+                 "%s", failure.text);
+    cr_assert_eq(zone_set_add(zones, origin, zone), 0);
+    cr_assert_eq(zone_set_finish(zones), 0);
+    snapshot_free(world.snapshot);
+    world.snapshot = snapshot_new(zones, world.services, world.image, world.states,
+                                  &(struct snapshot_info){.identity = "x"});
+    len = ask(query, len, ANSWER_UDP, sizeof(response));
+    cr_expect_eq(outcome.kind, ANSWER_POSITIVE);
+    cr_expect(memmem(response, len, "\300\0\2\143", 4));
+    zone_unref(zone);
+    zone_set_unref(zones);
 }
 
 Test(answer, kinds_have_names)

@@ -215,3 +215,94 @@ Test(response, names_out_of_reach_are_written_out, .fini = unload)
     response_add_additional(&response, ns, WIRE_HEADER_LEN + QUESTION_LEN, skip_all, NULL);
     cr_expect_eq(response.counts[RESPONSE_ADDITIONAL], 0);
 }
+
+#define SIG(type) " 9 RRSIG " type " 13 4 9 20900101000000 20260101000000 1 example.com. AAAA\n"
+#define SIG_LEN (12 + 18 + 13 + 3)
+
+/* RFC 4035 section 3.1.1: a set and its signatures go together or not at all. */
+Test(response, signatures_go_with_their_set, .fini = unload)
+{
+    const struct zone_rrset *a;
+    const struct message *parsed;
+    size_t room = WIRE_HEADER_LEN + QUESTION_LEN + 16 + SIG_LEN;
+
+    load("deep.sub 9 A 192.0.2.1\ndeep.sub" SIG("A"));
+    a = rrset("deep.sub.example.com.", WIRE_TYPE_A);
+    start(room);
+    response.dnssec = true;
+    cr_expect(response_add(&response, RESPONSE_ANSWER, a, 4));
+    parsed = finish();
+    cr_assert_eq(parsed->sections[TABLE_ANSWER].count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        expect_owner(&parsed->sections[TABLE_ANSWER].records[i], "deep.sub.example.com.");
+        cr_expect_eq(parsed->sections[TABLE_ANSWER].records[i].ttl, 4);
+    }
+    cr_expect_eq(parsed->sections[TABLE_ANSWER].records[1].type, WIRE_TYPE_RRSIG);
+    start(room - 1);
+    cr_expect_not(response_add(&response, RESPONSE_ANSWER, a, 4));
+    cr_expect(response.truncated);
+    cr_expect_eq(response.counts[RESPONSE_ANSWER], 0);
+    start(512);
+    cr_expect(response_add_signatures(&response, RESPONSE_ANSWER, a));
+    parsed = finish();
+    cr_assert_eq(parsed->sections[TABLE_ANSWER].count, 1);
+    expect_owner(&parsed->sections[TABLE_ANSWER].records[0], "deep.sub.example.com.");
+    response.dnssec = false;
+    start(room - 1);
+    cr_expect(response_add(&response, RESPONSE_ANSWER, a, 4));
+    cr_expect_eq(response.counts[RESPONSE_ANSWER], 1);
+}
+
+/* What is only additional is left out without a word. */
+Test(response, additional_signatures_never_truncate, .fini = unload)
+{
+    const struct zone_rrset *mx;
+    size_t at = WIRE_HEADER_LEN + QUESTION_LEN;
+
+    load("deep.sub 9 MX 1 a.deep.sub\na.deep.sub 9 A 192.0.2.1\na.deep.sub" SIG("A"));
+    mx = rrset("deep.sub.example.com.", WIRE_TYPE_MX);
+    for (size_t missing = 0; missing < 2; missing++) {
+        start(at + mx->wire_len + 16 + SIG_LEN - missing);
+        response.dnssec = true;
+        response_add(&response, RESPONSE_ANSWER, mx, UINT32_MAX);
+        response_add_additional(&response, mx, at, NULL, NULL);
+        cr_expect_eq(response.counts[RESPONSE_ADDITIONAL], missing ? 0 : 2);
+        cr_expect_not(response.truncated);
+        (void)finish();
+    }
+    response.dnssec = false;
+}
+
+/* The owner of a proof is a name of its own: written once, or each time when it is out of reach. */
+Test(response, foreign_owners_are_written, .fini = unload)
+{
+    static const uint8_t filler[1000];
+    const struct zone_rrset *nsec;
+    const struct message *parsed;
+
+    load("q 9 NSEC ns A NSEC\nq" SIG("NSEC"));
+    nsec = rrset("q.example.com.", WIRE_TYPE_NSEC);
+    for (int beyond = 0; beyond < 2; beyond++) {
+        size_t at;
+
+        start(65535);
+        response.dnssec = true;
+        while (beyond && response.at <= 0x4000) {
+            response_add_record(&response, RESPONSE_ANSWER, WIRE_TYPE_TXT, 1, 1, filler,
+                                sizeof(filler));
+        }
+        at = response.at;
+        cr_expect(response_add_foreign(&response, RESPONSE_AUTHORITY, nsec, (const uint8_t *)"\1q",
+                                       2, 0, 13));
+        cr_expect_eq(response.at - at, nsec->wire_len + nsec->sig_len + (beyond ? 4 : 2));
+        parsed = finish();
+        cr_assert_eq(parsed->sections[TABLE_AUTHORITY].count, 2);
+        expect_owner(&parsed->sections[TABLE_AUTHORITY].records[0], "q.example.com.");
+        expect_owner(&parsed->sections[TABLE_AUTHORITY].records[1], "q.example.com.");
+    }
+    start(WIRE_HEADER_LEN + QUESTION_LEN + nsec->wire_len + nsec->sig_len + 1);
+    cr_expect_not(response_add_foreign(&response, RESPONSE_AUTHORITY, nsec, (const uint8_t *)"\1q",
+                                       2, 0, 13));
+    cr_expect(response.truncated);
+    response.dnssec = false;
+}
