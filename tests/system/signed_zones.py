@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Zones signed by real tools, with everything in them that a proof can be about, and the questions that need the proofs."""
+"""Zones signed by real tools, with everything in them that a proof can be about, the questions that need the proofs, and a
+way to ask them all."""
 import shutil
+import socket
+import struct
 import subprocess
 
+import dns.message
 import dns.name
 import dns.rdatatype
 import dns.zone
@@ -98,3 +102,27 @@ def questions(zone, body=BODY):
         if name != origin:
             names.add(dns.name.Name((name.labels[0] + b"-",) + name.labels[1:]))
     return [(name, dns.rdatatype.from_text(kind)) for name in sorted(names) for kind in TYPES]
+
+
+def ask(port, queries, window=50):
+    """The responses to the queries, in order, asked over one TCP connection, some at a time."""
+    replies = []
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as stream, stream.makefile("rb") as reader:
+        for start in range(0, len(queries), window):
+            part = queries[start:start + window]
+            stream.sendall(b"".join(struct.pack("!H", len(wire)) + wire for wire in (q.to_wire() for q in part)))
+            answers = {}
+            for _ in part:
+                head = reader.read(2)
+                if len(head) < 2:
+                    raise EOFError
+                reply = dns.message.from_wire(reader.read(struct.unpack("!H", head)[0]), one_rr_per_rrset=False)
+                answers.setdefault(reply.id, reply)
+            replies += [answers[query.id] for query in part]
+    return replies
+
+
+def section(rrsets):
+    """Records as comparable text."""
+    return sorted(f"{rrset.name.to_text().lower()} {rrset.ttl} {rrset.rdtype} {rdata.to_text().lower()}"
+                  for rrset in rrsets for rdata in rrset)

@@ -16,9 +16,9 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-import peers_lab
 import signed_zones
 from edge_lab import Edge, free_port
+from peer_servers import SERVERS, Peer
 
 LONG = bool(os.environ.get("ISOCHRONE_LONG"))
 CUTS = ("secure", "insecure", "sub.optent", "deep.er.optent2", "mixed.optent3")
@@ -98,24 +98,25 @@ def differences(ours, theirs, peer):
         yield "flags", dns.flags.to_text(ours.flags), dns.flags.to_text(theirs.flags)
     # NSD and BIND have their own view of what is minimal in the additional section
     for section in ("answer", "authority", "additional") if peer == "knot" else ("answer", "authority"):
-        mine, other = peers_lab.section(getattr(ours, section)), peers_lab.section(getattr(theirs, section))
+        mine, other = signed_zones.section(getattr(ours, section)), signed_zones.section(getattr(theirs, section))
         if mine != other:
             yield section, [r for r in mine if r not in other], [r for r in other if r not in mine]
 
 
-@pytest.mark.parametrize("name", list(peers_lab.PEERS))
+@pytest.mark.parametrize("name", list(SERVERS))
 def test_peers_say_the_same(world, name):
     folder, edge, files, _ = world
-    if name not in peers_lab.installed():
+    if not Peer.installed(name):
         pytest.skip(f"{name} is not installed")
-    peer = peers_lab.Peer(name, folder, files | edge.children)
+    peer = Peer(name, folder, files | edge.children).start()
     try:
+        assert not peer.wait()
         wrong, asked = [], 0
         for zone in files:
             pairs = sample(signed_zones.questions(zone), 100)
             messages = queries(pairs)
             asked += len(pairs)
-            for (owner, kind), ours, theirs in zip(pairs, peers_lab.ask(edge.port, messages), peers_lab.ask(peer.port, messages)):
+            for (owner, kind), ours, theirs in zip(pairs, signed_zones.ask(edge.port, messages), signed_zones.ask(peer.port, messages)):
                 found = list(differences(ours, theirs, name))
                 if found and not excused(name, zone, owner, kind, ours):
                     wrong.append((owner.to_text(), dns.rdatatype.to_text(kind), found))
@@ -244,15 +245,15 @@ def test_nothing_of_it_without_do(world):
         plain = [dns.message.make_query(name, kind) for name, kind in pairs]
         for number, query in enumerate(plain):
             query.id = number
-        for full, bare in zip(peers_lab.ask(edge.port, messages), peers_lab.ask(edge.port, plain)):
+        for full, bare in zip(signed_zones.ask(edge.port, messages), signed_zones.ask(edge.port, plain)):
             assert full.ednsflags & dns.flags.DO and bare.ednsflags == 0 and not bare.flags & dns.flags.AD
             assert full.rcode() == bare.rcode()
             for section in ("answer", "authority", "additional"):
                 proofs = (dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
                 if section == "authority" and not any(r.rdtype == dns.rdatatype.SOA for r in bare.authority):
                     proofs += (dns.rdatatype.DS,)  # of a referral
-                assert peers_lab.section(getattr(bare, section)) == \
-                    peers_lab.section([r for r in getattr(full, section) if r.rdtype not in proofs])
+                assert signed_zones.section(getattr(bare, section)) == \
+                    signed_zones.section([r for r in getattr(full, section) if r.rdtype not in proofs])
 
 
 def test_a_service_in_a_signed_zone_is_a_fault(world, tmp_path):
