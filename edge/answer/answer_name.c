@@ -177,14 +177,14 @@ static enum answer_step answer_node(struct answer_scratch *work, const struct an
     const struct zone_rrset *rrset;
 
     if (match->service) {
-        if (match->service->is_alias) {
-            return answer_alias(work, match);
-        }
         if (qtype == WIRE_TYPE_A && match->service->has_family[MAP_FAMILY_IPV4]) {
             return answer_service(work, match, MAP_FAMILY_IPV4);
         }
         if (qtype == WIRE_TYPE_AAAA && match->service->has_family[MAP_FAMILY_IPV6]) {
             return answer_service(work, match, MAP_FAMILY_IPV6);
+        }
+        if (match->service->is_alias) {
+            return answer_alias(work, match);
         }
         if (work->trace) {
             work->trace->service = match->service;

@@ -9,6 +9,18 @@
 #include "edge/service/services.h"
 #include "edge/wire/name.h"
 
+void answer_trace_choice(struct answer_trace *trace, const struct service *service,
+                         enum map_family family, const struct geo_choice *choice)
+{
+    *trace = (struct answer_trace){.geo = true,
+                                   .service = service,
+                                   .client = choice->client,
+                                   .verdict = choice->verdict,
+                                   .picks = choice->picks,
+                                   .family = family,
+                                   .ttl = choice->ttl};
+}
+
 /* A failure has no partial answer beside it. */
 static enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
 {

@@ -8,24 +8,19 @@
 #include "edge/answer/answer_work.h"
 #include "edge/answer/geo_answer.h"
 
-/* Whom the service sends this client to. Sets the scope of the answer and tells the trace. */
+/* Tells the trace. */
+void answer_trace_choice(struct answer_trace *trace, const struct service *service,
+                         enum map_family family, const struct geo_choice *choice);
+
+/* Whom the service sends this client to. Sets the scope of the answer. */
 static inline void answer_choose(struct answer_scratch *work, const struct service *service,
                                  enum map_family family, struct geo_choice *ret_choice)
 {
-    struct map_client client;
-    struct answer_trace *trace = work->trace;
-
-    geo_client(&work->query.edns, &work->request->client, &client);
-    geo_choose(work->snapshot, service, family, &client, ret_choice);
+    geo_client(&work->query.edns, &work->request->client, &ret_choice->client);
+    geo_choose(work->snapshot, service, family, ret_choice);
     work->ecs_scope = ret_choice->verdict.scope;
-    if (trace) {
-        *trace = (struct answer_trace){.geo = true,
-                                       .service = service,
-                                       .client = ret_choice->client,
-                                       .verdict = ret_choice->verdict,
-                                       .picks = ret_choice->picks,
-                                       .family = family,
-                                       .ttl = ret_choice->ttl};
+    if (work->trace) {
+        answer_trace_choice(work->trace, service, family, ret_choice);
     }
 }
 

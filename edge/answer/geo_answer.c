@@ -44,15 +44,13 @@ void geo_client(const struct edns *edns, const struct address *source,
 }
 
 void geo_choose(const struct snapshot *snapshot, const struct service *service,
-                enum map_family family, const struct map_client *client,
-                struct geo_choice *ret_choice)
+                enum map_family family, struct geo_choice *choice)
 {
     const struct state_table *table = &snapshot->states->tables[service->index];
 
-    ret_choice->client = *client;
-    ret_choice->ttl = table->ttl;
+    choice->ttl = table->ttl;
     map_decide(image_region(snapshot->image), service->map_entry,
-               image_records_block(snapshot->image), client, &ret_choice->verdict);
-    map_select(&ret_choice->verdict.record, table->states[family], service->map_entry->tail,
-               service->map_entry->tail_n, service->pops_per_answer, &ret_choice->picks);
+               image_records_block(snapshot->image), &choice->client, &choice->verdict);
+    map_select(&choice->verdict.record, table->states[family], service->map_entry->tail,
+               service->map_entry->tail_n, service->pops_per_answer, &choice->picks);
 }

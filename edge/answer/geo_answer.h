@@ -18,7 +18,7 @@ struct service;
 struct snapshot;
 
 struct geo_choice {
-    struct map_client client;
+    struct map_client client;   /* in: geo_client() */
     struct map_verdict verdict; /* its scope is for the ECS option, whatever the picks are */
     struct map_picks picks;     /* count 0: nobody is left, the service's on_empty decides */
     uint32_t ttl;
@@ -29,9 +29,8 @@ struct geo_choice {
 void geo_client(const struct edns *edns, const struct address *source,
                 struct map_client *ret_client);
 
-/* `service` belongs to the snapshot's services. */
+/* For the client of the choice. `service` belongs to the snapshot's services. */
 void geo_choose(const struct snapshot *snapshot, const struct service *service,
-                enum map_family family, const struct map_client *client,
-                struct geo_choice *ret_choice);
+                enum map_family family, struct geo_choice *choice);
 
 #endif

@@ -219,7 +219,7 @@ static void metrics_services(FILE *out, const struct snapshot *snapshot)
         const struct service *service = services_get(snapshot->services, i / MAP_FAMILIES);
         enum map_family family = (enum map_family)(i % MAP_FAMILIES);
 
-        if (service->has_family[family]) {
+        if (service_has_column(service, family)) {
             fputs("isochrone_edge_service_empty{service=\"", out);
             metrics_label(out, service->name);
             fprintf(out, "\",family=\"%s\"} %d\n", metrics_family(service, family),

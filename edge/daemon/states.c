@@ -414,7 +414,7 @@ static bool states_has_any(const uint8_t states[static MAP_STATES])
 bool states_is_empty(const struct state_set *set, const struct service *service,
                      enum map_family family)
 {
-    return service->has_family[family] &&
+    return service_has_column(service, family) &&
            !states_has_any(set->tables[service->index].states[family]);
 }
 

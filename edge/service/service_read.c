@@ -96,7 +96,6 @@ static int service_read_alias(const struct service_reader *reader, const struct 
         return failure_set(reader->failure, -ENOMEM, "out of memory");
     }
     target->count = 1;
-    service->has_family[SERVICE_ALIAS_FAMILY] = true;
     return 0;
 }
 

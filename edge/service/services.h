@@ -51,8 +51,8 @@ struct service {
     enum service_on_empty on_empty;
     bool is_alias;                 /* its PoPs give a name, answered as CNAME record */
     bool is_held;                  /* of a file that never was good; not in the list of services */
-    bool has_family[MAP_FAMILIES]; /* some PoP has something in this column: the type exists at the
-                                      service's names */
+    bool has_family[MAP_FAMILIES]; /* some PoP has an address: the type exists at the service's
+                                      names */
     struct service_addresses addresses[MAP_FAMILIES][MAP_STATES]; /* by PoP id */
 };
 
@@ -77,6 +77,12 @@ enum services_file_state {
     SERVICES_FILE_HELD,    /* wrong since the start: its names answer SERVFAIL */
     SERVICES_FILE_REFUSED, /* new and wrong: nothing of it is served */
 };
+
+/* Some PoP has something in this column of variants. */
+static inline bool service_has_column(const struct service *service, enum map_family family)
+{
+    return service->has_family[family] || (service->is_alias && family == SERVICE_ALIAS_FAMILY);
+}
 
 /* A file is one unit of failure. */
 struct services_file {

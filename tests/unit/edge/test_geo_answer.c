@@ -70,7 +70,8 @@ Test(geo_answer, which_address_counts, .init = setup, .fini = teardown)
         edns_with(&edns, rows[i].ecs, rows[i].source_len);
         cr_assert(!rows[i].client || address_parse(rows[i].client, &client) == 0);
         geo_client(&edns, &client, &who);
-        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &who, &choice);
+        choice.client = who;
+        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &choice);
         cr_expect_eq(choice.verdict.basis, rows[i].basis, "%s", rows[i].why);
         cr_expect_eq(choice.verdict.scope, rows[i].scope, "%s", rows[i].why);
         cr_expect_eq(choice.picks.pop[0], rows[i].pop, "%s", rows[i].why);
@@ -110,11 +111,13 @@ Test(geo_answer, scope_is_a_promise, .init = setup, .fini = teardown)
             a.ecs.address[k] = (uint8_t)(address >> (24 - 8 * k));
         }
         geo_client(&a, &resolver, &client);
-        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &client, &before);
+        before.client = client;
+        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &before);
         for (int pop = 0; pop < 3; pop++) {
             table->states[MAP_FAMILY_IPV4][pop] = possible[next_random(&seed) % 6];
         }
-        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &client, &first);
+        first.client = client;
+        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &first);
         cr_assert_eq(first.verdict.scope, before.verdict.scope, "the scope moved with the states");
         mask = first.verdict.scope ? ~UINT32_C(0) << (32 - first.verdict.scope) : 0;
         address = (address & mask) | (next_random(&seed) & ~mask);
@@ -122,7 +125,8 @@ Test(geo_answer, scope_is_a_promise, .init = setup, .fini = teardown)
             b.ecs.address[k] = (uint8_t)(address >> (24 - 8 * k));
         }
         geo_client(&b, &resolver, &client);
-        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &client, &second);
+        second.client = client;
+        geo_choose(world.snapshot, service, MAP_FAMILY_IPV4, &second);
         cr_assert_eq(second.verdict.scope, first.verdict.scope);
         cr_assert_arr_eq(&second.picks, &first.picks, sizeof(first.picks));
     }
