@@ -181,7 +181,7 @@ static int item_read(struct leaf_builder *builder, const struct vscf *node)
         return 0;
     }
     builder->target_weight = (uint32_t)value;
-    return target_set(builder, node, what);
+    return target_set(builder, node, vscf_list_item(node, 0)->raw);
 }
 
 static int items_read(struct leaf_builder *builder, const struct vscf *node, unsigned depth)
@@ -268,7 +268,7 @@ int gdnsd_leaf_static(const struct gdnsd_leaf_reader *reader, const struct vscf 
     if (!text) {
         return refuse(reader, node, "neither an address nor a name:", node->key);
     }
-    err = gdnsd_leaf_is_name(text) ? target_set(&builder, node, text)
+    err = gdnsd_leaf_is_name(text) ? target_set(&builder, node, node->raw)
                                    : address_add(&builder, node, text);
     return err ? err : leaf_finish(&builder, node, ret_leaf);
 }

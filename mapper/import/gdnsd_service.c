@@ -408,6 +408,28 @@ static uint32_t ttl_bound(uint32_t ttl_s)
     return ttl_s ? ttl_s : 1;
 }
 
+/* A name answers addresses or CNAMEs, not one or the other: what has both keeps its addresses. */
+static int targets_drop(struct gdnsd_services *services, struct gdnsd_made *made,
+                        const struct gdnsd_record *record)
+{
+    struct gdnsd_plan *plan = &made->plan;
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n; i++) {
+        if (!plan->choice[i].target) {
+            plan->choice[n++] = plan->choice[i];
+        }
+    }
+    if (n == 0 || n == plan->n) {
+        return 0;
+    }
+    plan->n = n;
+    return notes_add(&services->model->notes, NOTE_LEFT_OUT, record->file, record->line,
+                     "\"%.80s\" answers addresses or a CNAME, as it comes: only the places with "
+                     "addresses are kept. Give the others addresses too",
+                     made->reference);
+}
+
 static int service_make(struct gdnsd_services *services, struct gdnsd_made *made)
 {
     struct model_service service = {.ttl_s = ttl_bound(made->ttl_s),
@@ -476,7 +498,11 @@ static int made_find(struct gdnsd_services *services, const struct gdnsd_record 
     err =
         gdnsd_plan(&services->resources, made->reference, record->file, record->line, &made->plan);
     made->usable = !err;
-    if (err || made->plan.is_constant || has_target(&made->plan)) {
+    if (!err && is_cname) {
+        err = targets_drop(services, made, record);
+    }
+    if (err || made->plan.is_constant ||
+        (has_target(&made->plan) && (!is_cname || made->plan.n == 1))) {
         return err == -ENOMEM ? err : 0;
     }
     err = service_make(services, made);
@@ -539,15 +565,6 @@ static int static_take(struct gdnsd_services *services, struct model_zone *zone,
                          "skipped",
                          record->rdata);
     }
-    if (plan->n > 1 && has_target(plan)) {
-        int err = notes_add(notes, NOTE_LEFT_OUT, record->file, record->line,
-                            "\"%.80s\" chooses among CNAMEs: its first choice is a static record",
-                            record->rdata);
-
-        if (err) {
-            return err;
-        }
-    }
     if (plan->choice[0].target) {
         target_record(zone, record, plan->choice[0].target);
         return zone->text.failed ? -ENOMEM : 0;
@@ -601,6 +618,9 @@ int gdnsd_service_take(struct gdnsd_services *services, struct model_zone *zone,
                         "\"%.80s\" has places without one of the address families: where gdnsd "
                         "answers nothing of it, isochrone answers from the next place",
                         record->rdata);
+    }
+    if (made->plan.choice[0].target) {
+        target_record(zone, record, made->plan.choice[0].target);
     }
     family_records(zone, record, &made->plan, ADDRESS_IPV4);
     family_records(zone, record, &made->plan, ADDRESS_IPV6);

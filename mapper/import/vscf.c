@@ -440,6 +440,20 @@ static int container_read(struct reader *reader, bool is_hash, int close, struct
     return err;
 }
 
+static int text_value_read(struct reader *reader, struct vscf *node)
+{
+    size_t start = reader->at;
+    bool quoted = reader_peek(reader) == '"';
+    int err = text_read(reader, &node->text);
+
+    if (err) {
+        return err;
+    }
+    node->raw = arena_copy(reader->arena, reader->bytes + start + quoted,
+                           reader->at - start - 2 * (size_t)quoted);
+    return node->raw ? 0 : out_of_memory(reader);
+}
+
 static int value_read(struct reader *reader, struct vscf **ret_node)
 {
     int byte = reader_peek(reader);
@@ -456,7 +470,7 @@ static int value_read(struct reader *reader, struct vscf **ret_node)
         (void)reader_take(reader);
         return container_read(reader, byte == '{', byte == '{' ? '}' : ']', *ret_node);
     }
-    return text_read(reader, &(*ret_node)->text);
+    return text_value_read(reader, *ret_node);
 }
 
 /* A whole file: an implicit hash, or one list. */

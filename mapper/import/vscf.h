@@ -30,6 +30,8 @@ struct vscf {
     const char *file;          /* that holds it, for messages and for paths beside it */
     const char *key;           /* unescaped, terminated; NULL unless the child of a hash */
     const char *text;          /* of a text: unescaped, terminated */
+    const char *raw;           /* the same as it stands there, quotes aside: for domain names, whose
+                                  escapes mean more */
     struct vscf *const *child; /* of a list or a hash, in file order */
 };
 

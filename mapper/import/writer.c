@@ -115,6 +115,12 @@ static void site_add(const struct writer *writer, struct text *text, const struc
 {
     text_string(text, "      ");
     text_quote_yaml(text, writer->model->pop[site->pop].name);
+    if (site->target) {
+        text_string(text, ": {cname: ");
+        text_quote_yaml(text, site->target);
+        text_string(text, "}\n");
+        return;
+    }
     text_string(text, ": [");
     for (size_t i = 0; i < site->address_n; i++) {
         char address[ADDRESS_TEXT_LEN];

@@ -88,6 +88,7 @@ plugins => {
   metafo => { resources => {
     ordered => { datacenters => [one, two], dcmap => { one => 203.0.113.11, two => [ 203.0.113.12, 203.0.113.13 ] } }
     around => { datacenters => [real, backup], dcmap => { real => %%geoip!app, backup => 203.0.113.99 } }
+    named => { datacenters => [ gone, kept ], dcmap => { gone => gone.example.net., kept => kept.example.net. } }
     down => { datacenters => [ gone, here ], dcmap => { gone => 203.0.113.71, here => 203.0.113.72 } }
   } }
   weighted => { level => { multi => true, a => [203.0.113.31, 2], b => [203.0.113.32, 2] } }
@@ -109,6 +110,8 @@ six => { map => farther, dcmap => { lon => 2001:db8:66::1, nyc => 2001:db8:66::2
 drained => { map => farther, dcmap => { lon => 192.0.2.91, nyc => 192.0.2.92, tyo => 192.0.2.93, syd => 192.0.2.94,
     sao => 192.0.2.95 } }
 flat => { map => flat, dcmap => { lon => 192.0.2.71, nyc => 192.0.2.72 } }
+cdn => { map => auto, dcmap => { lon => lon.cdn.example.net., nyc => nyc.cdn.example.net., tyo => "tyo.cdn.example.net.",
+    syd => syd.cdn.example.net., sao => sao\\.paulo.cdn.example.net. } }
 """
 
 # lists of all datacenters with coordinates: gdnsd answers from the first of a list if all of it is down, isochrone-edge from
@@ -144,6 +147,9 @@ both DYNA simplefo!both
 level DYNA weighted!level
 here DYNA static!here
 there DYNC static!there
+cdn 120/120 DYNC geoip!cdn
+named DYNC metafo!named
+*.cdn2 DYNC geoip!cdn
 null DYNA null
 text TXT "a b" "c;d" "\\"\\\\" %(long)s
 mail MX 10 mx.@Z
@@ -168,7 +174,8 @@ up.@Z DYNA geoip!flat
 """
 
 DYNAMIC = ["www", "a.wild", "b.c.wild", "app", "second", "six", "drained", "flat", "around", "www-syd", "ordered", "shifted",
-           "many", "crowd", "pair", "both", "level", "here", "null", "www.sub", "up"]
+           "many", "crowd", "pair", "both", "level", "here", "null", "www.sub", "up", "cdn", "named",
+           "x.cdn2"]
 STATIC = ["ns1", "mx", "sip", "sub", "back", "inner.deep.sub", "x.deep.sub", "further.deep.sub", "there", "nothing", "deep.sub",
           "odd\\.name\\032x", "text", "mail", "_sip._tcp", "unknown.sub", ""]
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "CAA": 257, "TYPE65280": 65280}

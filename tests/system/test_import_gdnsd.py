@@ -43,17 +43,18 @@ def test_what_is_left_out_is_listed(tmp_path):
 plugins => {
   weighted => { steep => { a => [ 192.0.2.1, 3 ], b => [ 192.0.2.2, 1 ] } }
   reflect => {}
+  metafo => { resources => { mixed => { datacenters => [ x, y ], dcmap => { x => 192.0.2.9, y => y.example.net. } } } }
 }
-""", "a DYNA weighted!steep\nb DYNA reflect\nc DYNA geoip!none\nd TXT\ne HINFO a b\n")
+""", "a DYNA weighted!steep\nb DYNA reflect\nc DYNA geoip!none\nd TXT\ne HINFO a b\nf DYNC metafo!mixed\n")
     done = run_import(folder, tmp_path / "out")
     assert done.returncode == 1
     assert [line.rsplit("/", 1)[1].split(": ")[0] for line in done.stderr.splitlines()] == [
-        "config:1", "config:3", "example.org:5", "example.org:6", "example.org:7", "example.org:8"]
+        "config:1", "config:3", "example.org:5", "example.org:6", "example.org:7", "example.org:8", "example.org:9"]
     assert "192.0.2.1" in (tmp_path / "out/zones/example.org.zone").read_text()
     assert "steep" in (tmp_path / "out/import.txt").read_text()
     assert run_import(folder, tmp_path / "out", "--partial").returncode == 0
     report = json.loads(run_import(folder, tmp_path / "out", "--partial", "--json").stdout)
-    assert (report["left_out"], report["services"]) == (6, 1)
+    assert (report["left_out"], report["services"]) == (7, 2)
     assert report["notes"][0]["line"] == 1
 
 

@@ -107,6 +107,21 @@ Test(import_vscf, lines_and_lists)
     arena_free(arena);
 }
 
+Test(import_vscf, names_keep_their_escapes)
+{
+    struct arena *arena = arena_new();
+    const struct vscf *root;
+    struct failure failure;
+
+    cr_assert_eq(load(arena, "a=b\\.c. d=\"e\\.f.\" g=\"\"", &root, &failure), 0, "%s",
+                 failure.text);
+    cr_assert_str_eq(vscf_get(root, "a")->text, "b.c.");
+    cr_assert_str_eq(vscf_get(root, "a")->raw, "b\\.c.");
+    cr_assert_str_eq(vscf_get(root, "d")->raw, "e\\.f.");
+    cr_assert_str_eq(vscf_get(root, "g")->raw, "");
+    arena_free(arena);
+}
+
 Test(import_vscf, depth_is_bounded)
 {
     struct arena *arena = arena_new();
