@@ -276,27 +276,42 @@ static int predecessor_freeze(struct server *server, struct predecessor *predece
     return code;
 }
 
-static int predecessor_thaw(struct server *server, struct predecessor *predecessor)
+/* What we know of a connection is no longer so if the new one has read from it or written to it:
+ * one with bytes under way cannot be continued then. */
+static void predecessor_return(struct server *server, struct predecessor_connection *connection,
+                               bool served)
+{
+    struct worker *worker = server->workers[connection->worker];
+    const struct counters_sum closed = {.plain[COUNTER_TCP_CLOSED] = 1};
+
+    if (!served || !(tcp_stream_is_within(&connection->passed.stream) ||
+                     tcp_stream_is_blocked(&connection->passed.stream))) {
+        (void)worker_adopt(worker, &connection->passed);
+        return;
+    }
+    fd_close(&connection->passed.fd);
+    tcp_passed_done(&connection->passed);
+    worker_inherit(worker, &closed);
+}
+
+/* Serves on. `served`: the new one has served for a while. */
+static void predecessor_thaw(struct server *server, struct predecessor *predecessor, bool served)
 {
     struct failure failure;
-    int code = 0;
 
     for (size_t i = 0; i < predecessor->connection_n; i++) {
-        struct predecessor_connection *connection = &predecessor->connections[i];
-
-        (void)worker_adopt(server->workers[connection->worker], &connection->passed);
+        predecessor_return(server, &predecessor->connections[i], served);
     }
     predecessor->connection_n = 0;
     for (size_t i = 0; i < server->worker_n; i++) {
         if (worker_start(server->workers[i], &failure) < 0) {
             log_error("%s", failure.text);
-            code = -EAGAIN;
         }
     }
     if (metrics_resume(server->metrics, &failure) < 0) {
         log_warning("%s", failure.text);
     }
-    return code;
+    predecessor_drop(server);
 }
 
 static int predecessor_send_connections(struct predecessor *predecessor)
@@ -387,7 +402,24 @@ static int predecessor_converse(struct server *server, struct predecessor *prede
     return code;
 }
 
-/* True when the hand-over is done with, well or badly for us. */
+/* It may be about to serve, or serve: we may only when it is dead. True when it lives on. */
+static bool predecessor_fails(struct server *server, struct predecessor *predecessor, int code)
+{
+    log_warning("replacement by process %d failed (%s): this server goes on",
+                (int)predecessor->peer_pid, strerror(-code));
+    if (predecessor->gone) {
+        code = replace_fence(predecessor->peer);
+        if (code < 0) {
+            log_error("process %d was told to serve and does not say whether it does: ending (%s)",
+                      (int)predecessor->peer_pid, strerror(-code));
+            return true;
+        }
+    }
+    predecessor_thaw(server, predecessor, false);
+    return false;
+}
+
+/* True when this server has been replaced. */
 static bool predecessor_stop(struct server *server, struct predecessor *predecessor)
 {
     int64_t start_ns = clock_monotonic_ns();
@@ -395,26 +427,18 @@ static bool predecessor_stop(struct server *server, struct predecessor *predeces
     int code = predecessor_converse(server, predecessor, &control_taken);
 
     if (code < 0) {
-        log_warning("replacement by process %d failed (%s): this server goes on",
-                    (int)predecessor->peer_pid, strerror(-code));
-        if (predecessor->gone) {
-            code = replace_fence(predecessor->peer);
-            if (code < 0) {
-                log_error("process %d was told to serve and does not say whether it does: ending "
-                          "(%s)",
-                          (int)predecessor->peer_pid, strerror(-code));
-                return true;
-            }
-        }
-        (void)predecessor_thaw(server, predecessor);
-        predecessor_drop(server);
+        return predecessor_fails(server, predecessor, code);
+    }
+    log_notice("replaced by process %d in %.1f ms", (int)predecessor->peer_pid,
+               (double)(clock_monotonic_ns() - start_ns) / (double)CLOCK_NS_PER_MS);
+    code = predecessor_expect(predecessor, "done", clock_monotonic_ns() + REPLACE_MANAGER_WAIT_NS,
+                              NULL);
+    if (code == -ECONNRESET && replace_is_dead(predecessor->peer)) {
+        log_warning("process %d has died: this server goes on", (int)predecessor->peer_pid);
+        predecessor_thaw(server, predecessor, true);
         return false;
     }
     control_leave(server->control, control_taken);
-    log_notice("replaced by process %d in %.1f ms", (int)predecessor->peer_pid,
-               (double)(clock_monotonic_ns() - start_ns) / (double)CLOCK_NS_PER_MS);
-    (void)predecessor_expect(predecessor, "done", clock_monotonic_ns() + REPLACE_MANAGER_WAIT_NS,
-                             NULL);
     return true;
 }
 

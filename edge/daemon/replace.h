@@ -18,7 +18,7 @@
  *   old  -> new  go
  *   new  -> old  serving
  *                ... the service manager learns who the main process is now ...
- *   new  -> old  done, and the old one ends
+ *   new  -> old  done, and the old one ends; or serves on if the new one has died by then
  *
  * Exactly one serves at any time, whoever dies or hangs. Until it has said go the old one goes on
  * serving when anything fails, since it still holds every socket; after go it does so only once the
@@ -45,7 +45,7 @@
 /* How long the old one waits for each word while nobody answers queries; the new one waits longer,
  * so that it is never the one to give up first. */
 #define REPLACE_OLD_WAIT_NS (2 * CLOCK_NS_PER_S)
-#define REPLACE_NEW_WAIT_NS (6 * CLOCK_NS_PER_S)
+#define REPLACE_NEW_WAIT_NS (4 * CLOCK_NS_PER_S)
 /* for the service manager to take note */
 #define REPLACE_MANAGER_WAIT_NS (5 * CLOCK_NS_PER_S)
 

@@ -342,13 +342,15 @@ static int successor_survive(struct successor *successor, int code, struct failu
 
 int successor_stop(struct successor *successor, struct server *server, struct failure *failure)
 {
-    int code = successor_send(successor, json_pack("{s:s}", "step", "stop"), NULL, 0);
+    int code;
 
+    successor->stopped = true; /* it may have heard us even if sending fails */
+    code = successor_send(successor, json_pack("{s:s}", "step", "stop"), NULL, 0);
     if (code < 0) {
-        return failure_set(failure, code, "the running server: %s", strerror(-code));
+        (void)failure_set(failure, code, "the running server: %s", strerror(-code));
+    } else {
+        code = successor_take_connections(successor, server, failure);
     }
-    successor->stopped = true;
-    code = successor_take_connections(successor, server, failure);
     if (code == 0) {
         code = successor_take_state(successor, server, failure);
     }
