@@ -29,28 +29,33 @@ static void check_service(const struct service *service)
     need(service->map_entry != NULL, "a map");
     need(service->ttl_min >= 1 && service->ttl_min <= service->ttl, "TTLs");
     need(service->pops_per_answer >= 1 && service->pops_per_answer <= MAP_PICKS_MAX, "picks");
-    need(service->has_family[0] || service->has_family[1], "an address");
+    need((service->has_family[0] || service->has_family[1]) != service->is_alias,
+         "addresses or names");
+    need(!service->is_alias || service->pops_per_answer == 1, "one CNAME record");
+    need(!service->is_held, "what is held is no service");
 }
 
 static void ask(const struct snapshot *snapshot)
 {
-    static const char *const names[] = {"www.example.com.", "pair.example.com.",
-                                        "x.cdn.example.com.", "services.example.com.",
-                                        "nowhere.example.com."};
+    static const char *const names[] = {"www.example.com.",     "pair.example.com.",
+                                        "x.cdn.example.com.",   "services.example.com.",
+                                        "nowhere.example.com.", "byname.example.com.",
+                                        "hint.example.com."};
+    static const uint16_t types[] = {WIRE_TYPE_A, WIRE_TYPE_AAAA, WIRE_TYPE_HTTPS};
     static uint8_t response[ANSWER_RESPONSE_MAX];
     static struct message message;
     struct answer_scratch *scratch = answer_scratch_new();
 
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 21; i++) {
         uint8_t query[WIRE_HEADER_LEN + NAME_LEN_MAX + NAME_SLACK + 5] = {0, 1, 0, 0, 0, 1};
         struct answer_request request = {.query = query, .client = {ADDRESS_IPV4, {127, 0, 0, 1}}};
         struct answer_outcome outcome;
         const char *wrong;
         size_t len;
 
-        name_from_text(names[i / 2], query + WIRE_HEADER_LEN);
+        name_from_text(names[i / 3], query + WIRE_HEADER_LEN);
         len = WIRE_HEADER_LEN + name_len(query + WIRE_HEADER_LEN);
-        wire_put_u16(query + len, i % 2 ? WIRE_TYPE_A : WIRE_TYPE_AAAA);
+        wire_put_u16(query + len, types[i % 3]);
         wire_put_u16(query + len + 2, WIRE_CLASS_IN);
         request.query_len = len + 4;
         len = answer(scratch, snapshot, &request, response, sizeof(response), &outcome);
