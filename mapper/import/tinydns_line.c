@@ -359,7 +359,7 @@ static int mail_read(struct reader *reader)
 {
     struct domain owner, server;
     struct address address;
-    uint32_t ttl_s, distance;
+    uint32_t ttl_s, distance = 0;
     bool holds = true;
     int err = name_take(reader, &reader->field[0], &owner);
 
@@ -403,7 +403,7 @@ static int text_read(struct reader *reader)
     struct domain owner;
     uint32_t ttl_s;
     bool holds = true;
-    size_t n;
+    size_t n = 0;
     size_t at = 0;
     int err = name_take(reader, &reader->field[0], &owner);
 
@@ -467,10 +467,10 @@ static int generic_read(struct reader *reader)
     static const uint16_t refused[] = {2, 5, 6, 12, 15, 252};
     uint8_t bytes[RDATA_MAX];
     struct domain owner;
-    uint32_t type, ttl_s;
+    uint32_t type = 0, ttl_s;
     bool holds = true;
     char name[16];
-    size_t n;
+    size_t n = 0;
     int err = name_take(reader, &reader->field[0], &owner);
 
     err = err ? err : number_take(reader, &reader->field[1], UINT16_MAX, 0, &type);
