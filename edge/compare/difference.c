@@ -218,10 +218,12 @@ static const knot_rrset_t **section_sorted(const struct reply *reply, knot_secti
 
 static char *record_text(const knot_rrset_t *record)
 {
+    knot_dump_style_t style = KNOT_DUMP_STYLE_DEFAULT;
     size_t size = 512;
     char *text = malloc(size);
 
-    if (text && knot_rrset_txt_dump(record, &text, &size, &KNOT_DUMP_STYLE_DEFAULT) < 0) {
+    style.original_ttl = false; /* of signatures: the TTL they came with */
+    if (text && knot_rrset_txt_dump(record, &text, &size, &style) < 0) {
         strcpy(text, "(a record without text)");
     }
     if (text) {

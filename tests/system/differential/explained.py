@@ -12,7 +12,7 @@ import dns.rdatatype
 from differential.zones import lower, under, unescape
 
 
-OPT_LEN = 11  # bytes, without options
+COOKIE_LEN = 4 + 24  # RFC 9018 section 4
 OUR_MAX = 1232  # bytes of ours over UDP, whatever the client takes
 
 
@@ -63,15 +63,10 @@ class Question:
             return []
         return [(rrset.name.labels[:-1], rrset[0].target.labels[:-1]) for rrset in self.ours().answer if rrset.rdtype == 5]
 
-    def behind_targets(self):
-        """The names that the targets of the SVCB records in our answer are aliases of, in the zone."""
-        zone, names = self.zone(), set()
-        targets = [rrset[0].target for rrset in self.ours().answer if rrset.rdtype in (64, 65)] if self.ours() is not None else []
-        for name in (lower(target.labels[:-1]) for target in targets):
-            while zone is not None and name not in names and "CNAME" in zone.types(name):
-                name = lower(unescape(zone.types(name)["CNAME"][1][0]))
-                names.add(name)
-        return names
+    def targets(self):
+        """What the SVCB records in our answer name."""
+        return {lower(rrset[0].target.labels[:-1]) for rrset in self.ours().answer if rrset.rdtype in (64, 65)} \
+            if self.ours() is not None else set()
 
     def plain(self):
         return not self.raw and self.qclass == "IN" and "opcode" not in self.flags
@@ -137,6 +132,13 @@ def any_is_hinfo(question, items):
 META = {"OPT": "FORMERR", "TSIG": "FORMERR", "TKEY": "NOTIMPL", "TYPE253": "NOTIMPL", "TYPE254": "NOTIMPL", "IXFR": "REFUSED"}
 
 
+def any_through_dname(question, items):
+    response = question.ours()
+    if question.type != "ANY" or response is None or not any(rrset.rdtype == 39 for rrset in response.answer):
+        return []
+    return of(items, "rcode", "answer", "authority", "additional")
+
+
 def meta_types(question, items):
     return items if META.get(question.type) and ours_rcode(items) == META[question.type] else []
 
@@ -149,6 +151,104 @@ def meta_flags(question, items):
 def bind_meta_range(question, items):
     match = re.fullmatch(r"TYPE(\d+)", question.type)
     return items if match and 128 <= int(match.group(1)) < 256 and theirs_rcode(items) == "FORMERR" else []
+
+
+def names_asked(question):
+    return [question.name] + [lower(target) for _, target in question.ours_aliases()]
+
+
+def star_asked(question):
+    return any(name[:1] == (b"*",) for name in names_asked(question))
+
+
+def star_unproved(question, items):
+    if not star_asked(question):
+        return []
+    proofs = [item for item in only_ours(of(items, "authority")) if record_type(item) in PROOFS]
+    return proofs + [item for item in of(items, "truncation") if proofs and item["new"] == "tc"]
+
+
+def star_proved_more(question, items):
+    return [item for item in of(items, "authority") if star_asked(question) and not item["new"] and record_type(item) in PROOFS]
+
+
+def only_proofs(items):
+    authority = of(items, "authority")
+    return authority if all(record_type(item) in PROOFS for item in authority) else []
+
+
+def nsd_dname_proof(question, items):
+    response = question.ours()
+    if response is None or not any(rrset.rdtype == 39 for rrset in response.answer):
+        return []
+    return only_ours(only_proofs(items))
+
+
+def nsd_opt_out(question, items):
+    zones = [question.zone(name) for name in names_asked(question)]
+    return only_proofs(items) + of(items, "truncation") if any(zone is not None and zone.signed == "optout" for zone in zones) else []
+
+
+def canonical(name):
+    """RFC 4034 section 6.1."""
+    return tuple(reversed(lower(name)))
+
+
+def denies(item_text, name):
+    """Does this NSEC record, as text, cover the name?"""
+    words = item_text.split()
+    first, last = canonical(unescape(words[0])), canonical(unescape(words[3]))
+    return first < canonical(name) and (canonical(name) < last or last <= first)
+
+
+def nsd_wildcard_nsec(question, items):
+    """Ours covers a wildcard that is to be denied; theirs, another or none, does not."""
+    proofs = only_proofs(items)
+    stars = {(b"*",) + name[i:] for name in names_asked(question) for i in range(1, len(name))}
+    ours = [item["new"] for item in proofs if item["new"] and record_type(item) == "NSEC"]
+    theirs = [item["old"] for item in proofs if item["old"] and record_type(item) == "NSEC"]
+    if not any(denies(record, star) for star in stars for record in ours if not any(denies(t, star) for t in theirs)):
+        return []
+    return proofs + [item for item in of(items, "truncation") if item["new"] == "tc"]
+
+
+def nsd_more_proofs(question, items):
+    """An NSEC record more, and none of ours missing."""
+    proofs = only_proofs(items)
+    signed = {zone.signed for zone in map(question.zone, names_asked(question)) if zone is not None}
+    return proofs if "nsec" in signed and not only_ours(proofs) else []
+
+
+def nsd_no_encloser(question, items):
+    """NODATA of a wildcard: one NSEC3 record of ours is missing in theirs, nothing else is different."""
+    proofs = only_proofs(items)
+    hashes = {owner(item) for item in proofs}
+    response = question.ours()
+    nodata = response is not None and response.rcode() == 0 and sum(rrset.rdtype == 50 for rrset in response.authority) >= 3
+    return proofs if nodata and len(hashes) == 1 and len(proofs) <= 2 and not any(item["old"] for item in proofs) else []
+
+
+def ds_of_alias(question, items):
+    origins = {lower(zone.origin) for zone in question.world}
+    aliased = question.type == "DS" and any(lower(target) in origins for _, target in question.ours_aliases())
+    return of(items, "answer", "authority", "rcode") if aliased else []
+
+
+def cut_rcode(question, items):
+    return [item for item in of(items, "rcode") if not question.tcp and not question.raw and question.ours_rcode() == item["old"]]
+
+
+def nsec_at_cut(question, items):
+    at_cut = any(name in zone.cuts for zone in question.world for name in names_asked(question))
+    return items if question.type == "NSEC" and at_cut else []
+
+
+def signature_ttl(_, items):
+    return [item for item in of(items, "ttl") if record_type(item) == "RRSIG"]
+
+
+def some_signatures(question, items):
+    return [item for item in of(items, "answer", "truncation") if question.type == "RRSIG" and not item["new"] or item["old"] == "tc"]
 
 
 def type_zero(question, items):
@@ -187,6 +287,9 @@ def long_chain(question, items):
     return end_of_chain(question, items)
 
 
+PROOFS = ("DS", "RRSIG", "NSEC", "NSEC3")
+
+
 def other_zone(question, items):
     """They stop where the chain leaves the zone that it began in; a child of that zone looks like a delegation to them."""
     start = question.zone()
@@ -195,7 +298,7 @@ def other_zone(question, items):
         return []
     foreign = []
     for item in of(items, "answer", "authority", "additional"):
-        if item["old"] and record_type(item) not in ("NS", "A", "AAAA", "SOA"):
+        if item["old"] and record_type(item) not in ("NS", "A", "AAAA", "SOA", *PROOFS):
             return []
         if item["class"] == "answer" and item["old"]:
             return []
@@ -215,7 +318,7 @@ def our_chain(question, items):
 
 
 def too_long(question, items):
-    return items if theirs_rcode(items) == "NXDOMAIN" and ours_rcode(items) == "YXDOMAIN" else []
+    return of(items, "rcode", "authority") if question.ours_rcode() == "YXDOMAIN" else []
 
 
 def no_room(question, items):
@@ -251,7 +354,7 @@ def referral_addresses(question, items):
     response = question.ours()
     if response is None or not any(rrset.rdtype == 2 for rrset in response.authority):
         return []
-    return [item for item in only_ours(of(items, "additional")) if record_type(item) in ("A", "AAAA")]
+    return [item for item in only_ours(of(items, "additional")) if record_type(item) in ("A", "AAAA", "RRSIG")]
 
 
 def optional_additional(question, items):
@@ -259,29 +362,31 @@ def optional_additional(question, items):
     response = question.ours()
     if response is None or not any(rrset.rdtype in (2, 15, 33, 64, 65) for rrset in response.answer):
         return []
-    return [item for item in only_ours(of(items, "additional")) if record_type(item) in ("A", "AAAA", "SVCB", "HTTPS")]
+    return [item for item in only_ours(of(items, "additional")) if record_type(item) in ("A", "AAAA", "SVCB", "HTTPS", "RRSIG")]
 
 
 def more_additional(question, items):
-    """What AFSDB, KX, NAPTR and RP name; behind a SVCB target the alias it is, what a wildcard makes of it, glue below a cut."""
+    """What AFSDB, KX, NAPTR and RP name; behind a SVCB target what it is an alias of; what a wildcard makes of a target; glue below a
+    cut."""
     extra = [item for item in of(items, "additional") if not item["new"]]
     if question.type in ("AFSDB", "KX", "NAPTR", "RP"):
         return extra
-    if question.type not in ("MX", "SRV", "SVCB", "HTTPS"):
+    if question.type not in ("MX", "SRV", "SVCB", "HTTPS") or question.ours() is None or not question.ours().answer:
         return []
-    response = question.ours()
-    aliases = {owner(item) for item in extra if record_type(item) == "CNAME"}
-    behind = {lower(unescape(item["old"].split()[-1])) for item in extra if record_type(item) == "CNAME"}
-    behind |= {lower(target) for _, target in question.ours_aliases()} | question.behind_targets()
-    zone = question.zone()
     found = []
     for item in extra:
         name = owner(item)
-        below = zone is not None and any(name[i:] in zone.cuts for i in range(len(name)))
-        made = zone is not None and under(name, zone.origin) and name not in zone.rrsets
-        if below or made or name in aliases | behind or name[0] == b"*":
+        zone = question.zone(name)
+        below = any(name[i:] in other.cuts for other in question.world for i in range(len(name)))
+        made = zone is not None and name not in zone.rrsets
+        behind = question.type in ("SVCB", "HTTPS") and (name not in question.targets() or record_type(item) == "CNAME")
+        if below or made or behind or name[0] == b"*" or record_type(item) in PROOFS:
             found.append(item)
-    return found if response is not None and response.answer else []
+    return found
+
+
+def star_target(_, items):
+    return [item for item in only_ours(of(items, "additional")) if owner(item)[0] == b"*"]
 
 
 def twice(question, items):
@@ -307,7 +412,7 @@ def made_by_wildcard(question, items):
 
 def knot_svcb(question, items):
     return [item for item in only_ours(of(items, "additional")) if question.type in ("SVCB", "HTTPS")
-            and record_type(item) in ("A", "AAAA", question.type)]
+            and record_type(item) in ("A", "AAAA", question.type, "RRSIG")]
 
 
 def shared_tree(question, items):
@@ -349,11 +454,23 @@ def shorter(_, items):
     return items if [(item["class"], item["old"]) for item in items] == [("truncation", "tc")] else []
 
 
+def over_limit(question):
+    """Is our whole answer in truth longer than what was asked for?"""
+    if question.ours() is None:
+        return False
+    return question.ours_len + (COOKIE_LEN if "cookie" in question.flags else 0) > min(max(question.payload, 512), OUR_MAX)
+
+
 def longer(question, items):
-    """We set TC, the whole answers are alike, and ours is in truth longer than what was asked for."""
-    if [(item["class"], item["new"]) for item in items] != [("truncation", "tc")] or question.ours() is None:
-        return []
-    return items if question.ours_len + (OPT_LEN if question.edns else 0) > min(max(question.payload, 512), OUR_MAX) else []
+    """We set TC, and the whole answers are alike."""
+    return items if [(item["class"], item["new"]) for item in items] == [("truncation", "tc")] and over_limit(question) else []
+
+
+def knot_partial(question, items):
+    """We set TC, they do not and leave out authority records."""
+    cut = [item for item in of(items, "truncation") if item["new"] == "tc"]
+    missing = only_ours(of(items, "authority"))
+    return cut + missing if cut and missing and len(cut + missing) == len(items) and over_limit(question) else []
 
 
 def nsec3_at_alias(question, items):
@@ -361,8 +478,9 @@ def nsec3_at_alias(question, items):
 
 
 def old_types(question, items):
-    return of(items, "answer", "authority", "rcode", "additional") if question.type in ("SIG", "KEY", "TYPE30") \
-        and question.ours_aliases() else []
+    if question.type not in ("SIG", "KEY", "TYPE30"):
+        return []
+    return of(items, "answer", "authority", "rcode", "additional") if question.ours_aliases() else only_ours(only_proofs(items))
 
 
 def nsd_errors(question, items):
@@ -377,6 +495,8 @@ RULES = [
          "what does not depend on the client; the peers do not use it.", subnet_echoed),
     Rule("any-is-hinfo", ("knot", "nsd", "bind"), "RFC 8482 section 4.2: ANY may be answered with a HINFO record made up for it; the "
          "peers choose sections 4.1 or 4.3.", any_is_hinfo),
+    Rule("any-through-dname", ("bind",), "RFC 6672 section 3.2 step 3c: after the CNAME is made up the search goes on for its target, "
+         "whatever QTYPE; BIND stops for ANY.", any_through_dname),
     Rule("meta-types", ("knot", "nsd", "bind"), "RFC 6895 section 3.1: OPT and TSIG are meta-types, no question can ask for them "
          "(FORMERR, as BIND); TKEY, MAILA and MAILB are not implemented, and saying NOTIMP is honest; Knot and NSD look for data.",
          meta_types),
@@ -403,7 +523,8 @@ RULES = [
     Rule("at-alias", ("nsd",), "RFC 4035 section 2.5: RRSIG and NSEC belong beside a CNAME, so a question for them is one about the "
          "alias itself, as in Knot and BIND; NSD follows the alias.", at_alias),
     Rule("our-chain", ("nsd",), "RFC 1034 section 4.3.2 sets no length; after twelve names the client asks on by itself.", our_chain),
-    Rule("too-long", ("knot",), "RFC 6672 section 2.2: a name that DNAME makes too long is YXDOMAIN; BIND and NSD say so.", too_long),
+    Rule("too-long", ("knot",), "RFC 6672 section 2.2: a name that DNAME makes too long is YXDOMAIN, and that is all; BIND and NSD say "
+         "so, Knot denies the name.", too_long),
     Rule("no-room", ("knot", "nsd", "bind"), "RFC 9471 section 3.2: glue for siblings and other addresses need not fit and do not set TC; "
          "over TCP they are there.", no_room),
     Rule("room-for-others", ("nsd",), "RFC 9471 section 3.2: what fits of addresses that are not required is the server's choice.",
@@ -413,13 +534,16 @@ RULES = [
     Rule("optional-additional", ("nsd", "bind"), "RFC 1034 section 4.3.2 step 6: other useful data may go along; NSD sends none with "
          "minimal-responses.", optional_additional),
     Rule("more-additional", ("knot", "bind"), "RFC 2181 section 5.4.1: glue has its place in referrals; RFC 9460 section 4.1 asks "
-         "for the target's own records, not for what an alias or a wildcard leads to; addresses for the names of AFSDB, KX, NAPTR and "
+         "for the target's own records, not for what an alias or a wildcard leads to, and would have proofs, which a validator that "
+         "wants them asks for; addresses for the names of AFSDB, KX, NAPTR and "
          "RP records are optional.", more_additional),
     Rule("nsd-shared-tree", ("nsd",), "RFC 4592 section 3.3.1: the closest encloser is a name of this zone; NSD keeps all zones in one "
          "tree and takes a name that only the parent zone has, as glue, for it, so that a wildcard no longer matches. Knot and BIND "
          "find the wildcard.", shared_tree),
     Rule("made-by-wildcard", ("knot", "nsd", "bind"), "RFC 9471 section 3: glue is what the zone has below the cut; what a wildcard would "
          "make of a name server's name is authoritative data that the client can ask for.", made_by_wildcard),
+    Rule("star-target", ("knot",), "RFC 4592 section 2.1.1: a name that starts with an asterisk is a name; its addresses go along.",
+         star_target),
     Rule("knot-twice", ("knot",), "RFC 2181 section 5: an RRset has no record twice; Knot sends the addresses of a target again for each "
          "record that names it.", twice),
     Rule("knot-svcb", ("knot",), "RFC 9460 section 4.1: A, AAAA and SVCB records of each target; section 2.5: '.' stands for the owner. "
@@ -431,9 +555,35 @@ RULES = [
          "Knot do.", nsec3_at_alias),
     Rule("bind-ad", ("bind",), "RFC 4035 section 3.1.6: AD says that data are authentic; nothing in an unsigned zone is.", bind_ad),
     Rule("bind-old-types", ("bind",), "RFC 2535 let SIG, KEY and NXT stand beside a CNAME; it is obsolete (RFC 4034 section 1), and the "
-         "alias is followed, as by Knot and NSD.", old_types),
+         "alias is followed, and a wildcard without them proved, as by Knot and NSD.", old_types),
     Rule("shorter", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.4: names may be compressed; what fits thanks to that is whole.",
          shorter),
+    Rule("knot-partial", ("knot",), "RFC 2181 section 9, RFC 4035 section 3.1.1: what belongs to an answer and does not fit sets TC; at the "
+         "end of a chain of aliases Knot leaves SOA and proofs out without.", knot_partial),
     Rule("longer", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.4: compression is optional; ours finds fewer names again in long chains, and what "
          "then does not fit is cut (section 4.1.1).", longer),
+    Rule("star-unproved", ("knot",), "RFC 4035 sections 3.1.3.3 and 3.1.3.4, RFC 5155 section 7.2.5: what a wildcard answers is proved "
+         "whatever the first label of QNAME; Knot leaves the proof out when it is an asterisk.", star_unproved),
+    Rule("star-proved-more", ("nsd",), "RFC 5155 section 7.2.3: one NSEC3 record proves NODATA of a name that is there, be it a wildcard; NSD "
+         "adds one that proves nothing more.", star_proved_more),
+    Rule("nsd-dname-proof", ("nsd",), "RFC 4035 section 3.1.3.2: what a DNAME leads to and is not there is proved absent; NSD leaves it out, "
+         "Knot and BIND do not.", nsd_dname_proof),
+    Rule("nsd-wildcard-nsec", ("nsd",), "RFC 4035 section 3.1.3.2: the NSEC record must cover the wildcard in canonical order (RFC 4034 "
+         "section 6.1), where the descendants of a name come right after it; NSD forgets them. Checked against both records.",
+         nsd_wildcard_nsec),
+    Rule("nsd-more-proofs", ("nsd",), "RFC 4035 section 3.1.3: no more NSEC records than prove the answer.", nsd_more_proofs),
+    Rule("nsd-no-encloser", ("nsd",), "RFC 5155 section 7.2.5: NODATA of a wildcard has the whole closest encloser proof; NSD leaves one "
+         "record out.", nsd_no_encloser),
+    Rule("ds-of-alias", ("knot", "bind"), "RFC 4035 section 3.1.4.1: DS is on the parent's side, also for what an alias leads to; NSD "
+         "finds it there.", ds_of_alias),
+    Rule("cut-rcode", ("knot", "nsd", "bind"), "RFC 2181 section 9: an answer with TC is to be ignored; ours is cut before it is known that "
+         "the end of the chain does not exist, and the whole answer has the same RCODE as theirs.", cut_rcode),
+    Rule("nsd-opt-out", ("nsd",), "RFC 5155 section 7.2.1: the closest provable encloser is an ancestor that has an NSEC3 record; NSD "
+         "proves with one that opt-out left without.", nsd_opt_out),
+    Rule("nsec-at-cut", ("bind",), "RFC 4035 section 3.1: the NSEC record of a delegation is on both sides and either may answer; we refer to "
+         "the child, as Knot and NSD.", nsec_at_cut),
+    Rule("signature-ttl", ("nsd", "bind"), "RFC 4034 section 3: the TTL of an RRSIG MUST match that of what it covers; dnssec-signzone writes "
+         "a smaller one for TTLs above its validity, which NSD and BIND pass on and Knot corrects, too.", signature_ttl),
+    Rule("some-signatures", ("nsd", "bind"), "RFC 8482 section 7: a question for RRSIG may be answered with a part of them, as by Knot.",
+         some_signatures),
 ]

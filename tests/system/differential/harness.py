@@ -17,7 +17,7 @@ import dns.rdatatype
 
 from differential.explained import RULES, Question
 from differential.questions import Questions
-from differential.zones import make_world, text, wire
+from differential.zones import SIGNERS, make_world, sign, text, wire
 from edge_lab import BIN, Edge, frame, read_frame
 from peer_servers import SERVERS, Peer
 
@@ -45,8 +45,9 @@ class Difference:
 class Round:
     """The servers of one world."""
 
-    def __init__(self, seed, folder, name_n=40):
+    def __init__(self, seed, folder, name_n=40, signed=False):
         self.seed = seed
+        signing = random.Random(seed)
         self.folder = pathlib.Path(folder)
         self.rng = random.Random(seed)
         self.zones = make_world(self.rng, name_n)
@@ -54,6 +55,10 @@ class Round:
         for number, zone in enumerate(self.zones):
             name = f"zone{number}"
             (self.folder / name).write_text(zone.master_file())
+            how = signing.choice([None, *SIGNERS, "nsec"]) if signed else None
+            if how:
+                sign(self.folder, zone, name, how)
+                zone.signed = how
             self.files[text(zone.origin)] = name
         self.peers = [Peer(name, self.folder, self.files) for name in SERVERS if Peer.installed(name)]
         self.edge = Edge(self.folder, workers=1, metrics=None, rate_limit=None,
@@ -85,7 +90,9 @@ class Round:
             message = question.bytes
         else:
             qtype = dns.rdatatype.from_text(question.type)
-            message = struct.pack("!HHHHHH", 0, 0, 1, 0, 0, 0) + wire(question.name) + struct.pack("!HH", qtype, 1)
+            message = struct.pack("!HHHHHH", 0, 0, 1, 0, 0, int(question.edns)) + wire(question.name) + struct.pack("!HH", qtype, 1)
+            if question.edns:
+                message += struct.pack("!BHHIH", 0, 41, 65535, 0x8000 if "do" in question.flags else 0, 0)
         try:
             with self.edge.connect() as connection:
                 connection.sendall(frame(message))
@@ -112,11 +119,11 @@ class Round:
         return found
 
 
-def run_round(seed, question_n, hits, folder=None, rules=RULES, name_n=40):
-    """(pairs asked, [Difference without explanation, only its unexplained items])"""
+def run_round(seed, question_n, hits, signed=False, folder=None, rules=RULES, name_n=40):
+    """`signed`: most zones of the world are, in one way or another. (pairs asked, [Difference without explanation, only its unexplained items])"""
     own = tempfile.mkdtemp(prefix="differential-") if folder is None else folder
     try:
-        with Round(seed, own, name_n) as world:
+        with Round(seed, own, name_n, signed) as world:
             questions = Questions(world.rng, world.zones).many(question_n)
             first = world.compare(questions, "--timeout", "400ms", "--confirm", "0")
             doubtful = {difference.question: None for differences in first.values() for difference in differences
