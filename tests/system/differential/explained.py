@@ -13,6 +13,7 @@ from differential.zones import lower, under, unescape
 
 
 COOKIE_LEN = 4 + 24  # RFC 9018 section 4
+SUBNET_LEN = 4 + 4 + 16  # RFC 7871 section 6, at most
 OUR_MAX = 1232  # bytes of ours over UDP, whatever the client takes
 
 
@@ -318,7 +319,7 @@ def our_chain(question, items):
 
 
 def too_long(question, items):
-    return of(items, "rcode", "authority") if question.ours_rcode() == "YXDOMAIN" else []
+    return of(items, "rcode", "answer", "authority") if question.ours_rcode() == "YXDOMAIN" else []
 
 
 def no_room(question, items):
@@ -458,12 +459,27 @@ def over_limit(question):
     """Is our whole answer in truth longer than what was asked for?"""
     if question.ours() is None:
         return False
-    return question.ours_len + (COOKIE_LEN if "cookie" in question.flags else 0) > min(max(question.payload, 512), OUR_MAX)
+    options = (COOKIE_LEN if "cookie" in question.flags else 0) + (SUBNET_LEN if "subnet" in question.flags else 0)
+    return question.ours_len + options > min(max(question.payload, 512), OUR_MAX)
 
 
 def longer(question, items):
     """We set TC, and the whole answers are alike."""
     return items if [(item["class"], item["new"]) for item in items] == [("truncation", "tc")] and over_limit(question) else []
+
+
+def knot_no_room(question, items):
+    """Over UDP ours is more than half of the limit, and only addresses are missing in theirs."""
+    close = question.ours() is not None and 2 * question.ours_len > min(max(question.payload, 512), OUR_MAX)
+    return optional_additional(question, items) if close and not question.tcp else []
+
+
+def knot_empty(question, items):
+    """Opt-out: neither alias nor proof, and no AA; everything is ours alone."""
+    opt_out = any(zone is not None and zone.signed == "optout" for zone in map(question.zone, names_asked(question)))
+    flags = of(items, "flags")
+    empty = flags and "aa" not in flags[0]["old"].split() and not any(item["old"] for item in of(items, "answer", "authority"))
+    return items if opt_out and empty else []
 
 
 def knot_partial(question, items):
@@ -558,6 +574,10 @@ RULES = [
          "alias is followed, and a wildcard without them proved, as by Knot and NSD.", old_types),
     Rule("shorter", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.4: names may be compressed; what fits thanks to that is whole.",
          shorter),
+    Rule("knot-no-room", ("knot",), "RFC 1034 section 4.3.2 step 6: other useful data may go along; Knot sends an address for each record "
+         "that names it and so has room for fewer.", knot_no_room),
+    Rule("knot-empty", ("knot",), "RFC 1034 section 4.3.2 step 3a: the alias is in the answer, with AA; Knot gives an empty NXDOMAIN when the "
+         "closest encloser has no NSEC3 record for opt-out, NSD and BIND answer as we do.", knot_empty),
     Rule("knot-partial", ("knot",), "RFC 2181 section 9, RFC 4035 section 3.1.1: what belongs to an answer and does not fit sets TC; at the "
          "end of a chain of aliases Knot leaves SOA and proofs out without.", knot_partial),
     Rule("longer", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.4: compression is optional; ours finds fewer names again in long chains, and what "

@@ -58,7 +58,6 @@ class Round:
             how = signing.choice([None, *SIGNERS, "nsec"]) if signed else None
             if how:
                 sign(self.folder, zone, name, how)
-                zone.signed = how
             self.files[text(zone.origin)] = name
         self.peers = [Peer(name, self.folder, self.files) for name in SERVERS if Peer.installed(name)]
         self.edge = Edge(self.folder, workers=1, metrics=None, rate_limit=None,

@@ -361,11 +361,17 @@ SIGNERS = {
 
 
 def sign(folder, zone, file, how):
-    """Signs the zone's file in place."""
+    """Signs the zone's file in place; says in zone.signed how. dnssec-signzone cannot hash a zone with names of 255 bytes: NSEC then."""
     origin = text(zone.origin)
     keys = [subprocess.run(["dnssec-keygen", "-q", "-K", folder, "-a", "ECDSAP256SHA256", *flag, origin], check=True,
                            capture_output=True, text=True, timeout=60).stdout.strip() for flag in (["-f", "KSK"], [])]
     path = folder / (file + ".unsigned")
     path.write_text(zone.master_file() + "".join((folder / (key + ".key")).read_text() for key in keys))
-    subprocess.run([*SIGNERS[how], "-q", "-P", "-O", "full", "-o", origin, "-f", folder / file, "-k", keys[0], path, keys[1]],
-                   check=True, capture_output=True, text=True, cwd=folder, timeout=60)
+    for zone.signed in (how, "nsec"):
+        done = subprocess.run([*SIGNERS[zone.signed], "-q", "-P", "-O", "full", "-o", origin, "-f", folder / file, "-k", keys[0], path,
+                               keys[1]], capture_output=True, text=True, cwd=folder, timeout=60)
+        if done.returncode == 0:
+            return
+        if "name too long" not in done.stderr:
+            break
+    raise AssertionError(f"{origin} cannot be signed: {done.stderr}")
