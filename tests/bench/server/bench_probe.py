@@ -28,6 +28,16 @@ def question(name, kind, client=None):
     return message.to_wire()[2:]
 
 
+def address(answer):
+    """The IPv4 address of an answer with one; None for anything else."""
+    if len(answer) < 12 or answer[3] & 15 or answer[6:8] != b"\0\1":
+        return None
+    at = 12
+    while answer[at]:
+        at += 1 + answer[at]
+    return ".".join(map(str, answer[at + 5 + 12:at + 5 + 16]))
+
+
 class Prober:
     """`tell` makes of an answer's bytes what tells answers apart, None for one that does not count."""
 
@@ -50,18 +60,20 @@ class Prober:
         self.socket.close()
 
     def _receive(self, timeout):
+        """All that is there: whoever holds the interpreter may have kept us away for long."""
         if not select.select([self.socket], [], [], max(0.0, timeout))[0]:
             return
-        try:
-            data = self.socket.recv(4096)
-        except OSError:  # nobody listens yet
-            return
-        now, number = time.monotonic(), int.from_bytes(data[:2], "big")
-        value = self.tell(data)
-        if number in self.sent and number not in self.waits and value is not None:
-            self.waits[number] = now - self.sent[number]
-            self.first.setdefault(value, now)
-            self.last[value] = now
+        while True:
+            try:
+                data = self.socket.recv(4096)
+            except OSError:  # no more, or nobody listens yet
+                return
+            now, number = time.monotonic(), int.from_bytes(data[:2], "big")
+            value = self.tell(data)
+            if number in self.sent and number not in self.waits and value is not None:
+                self.waits[number] = now - self.sent[number]
+                self.first.setdefault(value, now)
+                self.last[value] = now
 
     def _run(self):
         next_s, number = time.monotonic(), 0
