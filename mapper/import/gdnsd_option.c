@@ -204,7 +204,7 @@ static const struct option_fate fates[] = {
     {"cookie_key_file", NOTE_LEFT_OUT,
      "cookies are those of RFC 9018 with secrets of another kind: make new ones for the fleet, "
      "see cookies in edge.yaml(5)"},
-    {"disable_cookies", NOTE_IGNORED, "see cookies in edge.yaml(5)"},
+    {"disable_cookies", NOTE_IGNORED, NULL},
     {"max_nocookie_response", NOTE_LEFT_OUT, "see rate_limit in edge.yaml(5) against reflection"},
     {"tcp_control", NOTE_LEFT_OUT, "isochronectl speaks over a Unix socket only"},
     {"experimental_no_chain", NOTE_DIFFERS,
@@ -247,6 +247,7 @@ int gdnsd_options_read(const struct vscf *options, struct model *model,
     err = zone_options_read(options, model, &ret_options->zone);
     err = err ? err : listen_read(options, model);
     err = err ? err : identity_read(options, model);
+    (void)vscf_bool(vscf_get(options, "disable_cookies"), &model->edge.no_cookies);
     if (!err && idle && number_parse_u64(idle, strlen(idle), 5, 1800, &idle_s) == 0) {
         model->edge.tcp_idle = model_text(model, "%us", (unsigned)idle_s);
     }

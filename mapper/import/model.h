@@ -86,6 +86,7 @@ struct model_edge {
     const char *identity;
     const char *version;
     const char *tcp_idle;
+    bool no_cookies;
     const char **listen;
     size_t listen_n;
 };

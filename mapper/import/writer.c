@@ -201,6 +201,9 @@ static int edge_write(const struct writer *writer)
     if (model->state_n) {
         text_string(&text, "states: [states.yaml]\n");
     }
+    if (model->edge.no_cookies) {
+        text_string(&text, "cookies: off\n");
+    }
     if (model->edge.tcp_idle) {
         text_format(&text, "tcp: {idle: %s}\n", model->edge.tcp_idle);
     }

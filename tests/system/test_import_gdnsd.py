@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+import yaml
 
 import edge_lab
 import gdnsd_lab
@@ -76,6 +77,25 @@ def test_no_configuration_is_all_defaults(tmp_path):
     (folder / "config").unlink()
     assert run_import(folder, tmp_path / "out").returncode == 0
     assert '"0.0.0.0@53"' in (tmp_path / "out/edge.yaml").read_text().replace(":53", "@53")
+    check = subprocess.run([edge_lab.BIN / "isochrone-edge", "--config", tmp_path / "out/edge.yaml", "--check"],
+                           capture_output=True, text=True, timeout=20)
+    assert check.returncode == 0, check.stderr
+
+
+def test_options_that_edge_knows(tmp_path):
+    folder = small_world(tmp_path / "gdnsd", """options => {
+  dns_port => 5353, listen => { 192.0.2.1 => { udp_threads => 4 }, "[2001:db8::1]:53" => {} }
+  nsid => 6c6162, chaos_response => "no version", disable_cookies => TRUE, tcp_timeout => 20
+  min_ttl => 60, max_ttl => 7200, max_ncache_ttl => 100, zones_default_ttl => 8000
+}""")
+    done = run_import(folder, tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    edge = yaml.safe_load((tmp_path / "out/edge.yaml").read_text())
+    assert (edge["identity"], edge["version"], edge["cookies"], edge["tcp"]) == ("lab", "no version", False, {"idle": "20s"})
+    assert edge["listen"] == ["192.0.2.1:5353", "[2001:db8::1]:53"]
+    zone = (tmp_path / "out/zones/example.org.zone").read_text()
+    assert "example.org.\t100\tIN\tSOA\tns1.example.org. host.example.org. 1 7200 1800 259200 100\n" in zone
+    assert "ns1.example.org.\t7200\tIN\tA" in zone
     check = subprocess.run([edge_lab.BIN / "isochrone-edge", "--config", tmp_path / "out/edge.yaml", "--check"],
                            capture_output=True, text=True, timeout=20)
     assert check.returncode == 0, check.stderr
