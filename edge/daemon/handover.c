@@ -13,7 +13,7 @@
 #include "base/fd.h"
 
 #define HANDOVER_CHUNK ((size_t)64 << 10)
-#define HANDOVER_QUEUE (4 * HANDOVER_FDS_MAX)
+#define HANDOVER_QUEUE ((size_t)4 * HANDOVER_FDS_MAX)
 
 struct handover {
     int fd;
@@ -113,14 +113,14 @@ static int handover_wait(const struct handover *handover, short events, int64_t 
 
 /* --- sending --- */
 
-static ssize_t handover_push(const struct handover *handover, const char *bytes, size_t len,
+static ssize_t handover_push(const struct handover *handover, char *bytes, size_t len,
                              const int *fds, size_t fd_n)
 {
     union {
         struct cmsghdr align;
-        char space[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
+        char space[CMSG_SPACE(sizeof(int) * HANDOVER_FDS_MAX)];
     } control;
-    struct iovec iov = {(void *)(uintptr_t)bytes, len};
+    struct iovec iov = {bytes, len};
     struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t sent;
 
@@ -153,7 +153,7 @@ static int handover_breathe(int64_t deadline_ns)
     return 0;
 }
 
-static int handover_send_text(const struct handover *handover, const char *text, size_t len,
+static int handover_send_text(const struct handover *handover, char *text, size_t len,
                               const int *fds, size_t fd_n, int64_t deadline_ns)
 {
     size_t done = 0;
@@ -256,7 +256,7 @@ static int handover_pull(struct handover *handover)
 {
     union {
         struct cmsghdr align;
-        char space[CMSG_SPACE(HANDOVER_FDS_MAX * sizeof(int))];
+        char space[CMSG_SPACE(sizeof(int) * HANDOVER_FDS_MAX)];
     } control;
     struct iovec iov;
     struct msghdr header = {.msg_iov = &iov,

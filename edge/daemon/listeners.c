@@ -200,7 +200,7 @@ size_t listeners_fill(struct listeners *listeners, unsigned worker_n)
         }
     }
     /* those of one kind and address go round the workers */
-    for (size_t i = 0; i < listeners->n; i++) {
+    for (size_t i = 0; i < listeners->n && worker_n > 0; i++) {
         listeners->items[i].worker = listeners->items[i].place % worker_n;
     }
     return missing;

@@ -94,12 +94,12 @@ static int predecessor_protocol(const json_t *options)
 
 static json_t *predecessor_hello(const struct server *server, int protocol)
 {
-    const struct publisher *publisher = server->publisher;
+    uint64_t reloads = server->publisher->reload_ok_n + server->publisher->reload_failed_n;
 
     return json_pack("{s:b, s:s, s:i, s:s, s:i, s:b, s:I, s:I}", "ok", 1, "step", "hello",
                      "protocol", protocol, "version", server->version, "pid", (int)getpid(),
                      "managed", server->managed, "watchdog_usec", (json_int_t)server->watchdog_usec,
-                     "reloads", (json_int_t)(publisher->reload_ok_n + publisher->reload_failed_n));
+                     "reloads", (json_int_t)reloads);
 }
 
 static void predecessor_drop(struct server *server)
