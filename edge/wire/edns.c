@@ -78,6 +78,9 @@ void edns_parse(struct edns *ret_edns, uint16_t class, uint32_t ttl, const uint8
     ret_edns->udp_size = class;
     ret_edns->version = (uint8_t)(ttl >> 16);
     ret_edns->dnssec_ok = (ttl & EDNS_DNSSEC_OK) != 0;
+    if (ret_edns->version != 0) { /* RFC 6891 section 6.1.3: what its options mean we do not know */
+        return;
+    }
     while (wire_left(&reader)) {
         uint16_t code = wire_read_u16(&reader);
         uint16_t option_len = wire_read_u16(&reader);
