@@ -120,8 +120,8 @@ def cd_copied(_, items):
 
 
 def subnet_echoed(question, items):
-    return [item for item in of(items, "ecs") if "subnet" in question.flags and item["old"] == "none"
-            and item["new"].endswith("scope /0")]
+    return [item for item in of(items, "ecs") if "subnet" in question.flags and not question.version
+            and item["old"] == "none" and item["new"].endswith("scope /0")]
 
 
 def any_is_hinfo(question, items):
@@ -278,7 +278,7 @@ def only_ours(items):
 def end_of_chain(question, items):
     """What comes after the point where they stop following: more records on our side, perhaps another RCODE; of theirs only what says
     where the chain stopped."""
-    return of(items, "answer", "authority", "additional", "rcode", "truncation", "ttl", "flags")
+    return of(items, "answer", "authority", "additional", "rcode", "truncation")
 
 
 def long_chain(question, items):
@@ -323,14 +323,13 @@ def too_long(question, items):
 
 
 def no_room(question, items):
-    """What the UDP answer had no room for and the TCP answer has."""
+    """What the UDP answer had no room for and the TCP answer has; theirs may be cut for it."""
     response = question.ours()
     if question.tcp or response is None or ours_is_cut(items):
         return []
-    there = {(rrset.name.labels[:-1], rrset.rdtype) for rrset in response.additional}
-    there = {(lower(name), dns.rdatatype.to_text(rdtype)) for name, rdtype in there}
-    return [item for item in items if item["class"] == "additional" and not item["new"]
-            and (owner(item), record_type(item)) in there or item["class"] == "truncation" and item["old"] == "tc"]
+    there = {(lower(rrset.name.labels[:-1]), dns.rdatatype.to_text(rrset.rdtype)) for rrset in response.additional}
+    missing = [item for item in of(items, "additional") if not item["new"] and (owner(item), record_type(item)) in there]
+    return missing + (of(items, "truncation") if missing else [])
 
 
 def ours_is_cut(items):
@@ -588,6 +587,8 @@ RULES = [
          "adds one that proves nothing more.", star_proved_more),
     Rule("nsd-dname-proof", ("nsd",), "RFC 4035 section 3.1.3.2: what a DNAME leads to and is not there is proved absent; NSD leaves it out, "
          "Knot and BIND do not.", nsd_dname_proof),
+    Rule("nsd-opt-out", ("nsd",), "RFC 5155 section 7.2.1: the closest provable encloser is an ancestor that has an NSEC3 record; NSD "
+         "proves with one that opt-out left without.", nsd_opt_out),
     Rule("nsd-wildcard-nsec", ("nsd",), "RFC 4035 section 3.1.3.2: the NSEC record must cover the wildcard in canonical order (RFC 4034 "
          "section 6.1), where the descendants of a name come right after it; NSD forgets them. Checked against both records.",
          nsd_wildcard_nsec),
@@ -598,8 +599,6 @@ RULES = [
          "finds it there.", ds_of_alias),
     Rule("cut-rcode", ("knot", "nsd", "bind"), "RFC 2181 section 9: an answer with TC is to be ignored; ours is cut before it is known that "
          "the end of the chain does not exist, and the whole answer has the same RCODE as theirs.", cut_rcode),
-    Rule("nsd-opt-out", ("nsd",), "RFC 5155 section 7.2.1: the closest provable encloser is an ancestor that has an NSEC3 record; NSD "
-         "proves with one that opt-out left without.", nsd_opt_out),
     Rule("nsec-at-cut", ("bind",), "RFC 4035 section 3.1: the NSEC record of a delegation is on both sides and either may answer; we refer to "
          "the child, as Knot and NSD.", nsec_at_cut),
     Rule("signature-ttl", ("nsd", "bind"), "RFC 4034 section 3: the TTL of an RRSIG MUST match that of what it covers; dnssec-signzone writes "
