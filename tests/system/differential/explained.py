@@ -69,6 +69,9 @@ class Question:
         return {lower(rrset[0].target.labels[:-1]) for rrset in self.ours().answer if rrset.rdtype in (64, 65)} \
             if self.ours() is not None else set()
 
+    def all_names(self):
+        return {name for zone in self.world for name in zone.rrsets}
+
     def plain(self):
         return not self.raw and self.qclass == "IN" and "opcode" not in self.flags
 
@@ -167,6 +170,11 @@ def star_unproved(question, items):
         return []
     proofs = [item for item in only_ours(of(items, "authority")) if record_type(item) in PROOFS]
     return proofs + [item for item in of(items, "truncation") if proofs and item["new"] == "tc"]
+
+
+def nsec_of_wildcard(question, items):
+    """The NSEC record of a wildcard is the answer, and its own proof."""
+    return only_ours(only_proofs(items)) if question.type == "NSEC" and (b"*",) + question.name[1:] in question.all_names() else []
 
 
 def star_proved_more(question, items):
@@ -394,7 +402,7 @@ def twice(question, items):
     response = question.ours()
     there = {(lower(rrset.name.labels[:-1]), dns.rdatatype.to_text(rrset.rdtype)) for rrset in response.answer + response.additional} \
         if response else ()
-    return [item for item in of(items, "additional") if not item["new"] and (owner(item), record_type(item)) in there]
+    return [item for item in of(items, "answer", "additional") if not item["new"] and (owner(item), record_type(item)) in there]
 
 
 def made_by_wildcard(question, items):
@@ -560,7 +568,7 @@ RULES = [
     Rule("star-target", ("knot",), "RFC 4592 section 2.1.1: a name that starts with an asterisk is a name; its addresses go along.",
          star_target),
     Rule("knot-twice", ("knot",), "RFC 2181 section 5: an RRset has no record twice; Knot sends the addresses of a target again for each "
-         "record that names it.", twice),
+         "record that names it, and the alias of a wildcard that leads to itself.", twice),
     Rule("knot-svcb", ("knot",), "RFC 9460 section 4.1: A, AAAA and SVCB records of each target; section 2.5: '.' stands for the owner. "
          "Knot takes it for the root, and sends SVCB records only for the target of an alias.", knot_svcb),
     Rule("nsd-rcode", ("nsd",), "RFC 1035 section 4.1.1: RCODE is set in responses; that of a query says nothing.", nsd_rcode),
@@ -583,6 +591,9 @@ RULES = [
          "then does not fit is cut (section 4.1.1).", longer),
     Rule("star-unproved", ("knot",), "RFC 4035 sections 3.1.3.3 and 3.1.3.4, RFC 5155 section 7.2.5: what a wildcard answers is proved "
          "whatever the first label of QNAME; Knot leaves the proof out when it is an asterisk.", star_unproved),
+    Rule("nsec-of-wildcard", ("knot",), "RFC 4035 section 3.1.3.3: an answer made of a wildcard has the NSEC record that proves no closer "
+         "match; Knot leaves it out when a wildcard's NSEC record is asked for, since it is in the answer, but under another name.",
+         nsec_of_wildcard),
     Rule("star-proved-more", ("nsd",), "RFC 5155 section 7.2.3: one NSEC3 record proves NODATA of a name that is there, be it a wildcard; NSD "
          "adds one that proves nothing more.", star_proved_more),
     Rule("nsd-dname-proof", ("nsd",), "RFC 4035 section 3.1.3.2: what a DNAME leads to and is not there is proved absent; NSD leaves it out, "
