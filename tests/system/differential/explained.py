@@ -172,6 +172,10 @@ def star_unproved(question, items):
     return proofs + [item for item in of(items, "truncation") if proofs and item["new"] == "tc"]
 
 
+def knot_pointer(question, items):
+    return [item for item in of(items, "malformed") if item["new"] == "well formed" and question.type in ("HTTPS", "SVCB")]
+
+
 def nsec_of_wildcard(question, items):
     """The NSEC record of a wildcard is the answer, and its own proof."""
     return only_ours(only_proofs(items)) if question.type == "NSEC" and (b"*",) + question.name[1:] in question.all_names() else []
@@ -591,6 +595,8 @@ RULES = [
          "then does not fit is cut (section 4.1.1).", longer),
     Rule("star-unproved", ("knot",), "RFC 4035 sections 3.1.3.3 and 3.1.3.4, RFC 5155 section 7.2.5: what a wildcard answers is proved "
          "whatever the first label of QNAME; Knot leaves the proof out when it is an asterisk.", star_unproved),
+    Rule("knot-pointer", ("knot",), "RFC 1035 section 4.1.4: a pointer is to a prior occurrence; where a record of the additional section did "
+         "not fit, Knot points forward to what it left out.", knot_pointer),
     Rule("nsec-of-wildcard", ("knot",), "RFC 4035 section 3.1.3.3: an answer made of a wildcard has the NSEC record that proves no closer "
          "match; Knot leaves it out when a wildcard's NSEC record is asked for, since it is in the answer, but under another name.",
          nsec_of_wildcard),
