@@ -30,6 +30,7 @@ struct base_entry {
 
 void bases_done(struct bases *bases)
 {
+    free(bases->name_hash);
     free(bases->entry);
     free(bases->order);
     free(bases->index);
@@ -104,6 +105,19 @@ static int bases_grow(struct bases *bases, size_t capacity)
     return 0;
 }
 
+/* Ties behind the places that a record keeps make no difference; one of the last place kept with
+ * the next does. */
+static uint8_t ties_kept(const struct config *config, uint8_t ties)
+{
+    unsigned kept = (1u << config->record_pops) - 1;
+    unsigned group = ties;
+
+    while (group & (kept + 1) >> 1 && group & (kept + 1)) {
+        kept = kept << 1 | 1; /* a group that reaches over the end is ordered as a whole */
+    }
+    return (uint8_t)(ties & kept);
+}
+
 /* Estimates and orders of an entry whose kind and site are set. Entries do not depend on each
  * other. */
 static void base_fill(struct bases *bases, size_t number)
@@ -120,7 +134,8 @@ static void base_fill(struct bases *bases, size_t number)
 
         *order = (struct base_order){.pops = ranking_default(map)};
         if (entry->source != MAP_SOURCE_DEFAULT) {
-            order->pops = ranking_order(map, estimates);
+            order->pops = ranking_order(map, estimates, &order->ties);
+            order->ties = ties_kept(config, order->ties);
             order->best_ms = estimates[ranking_pop(order->pops, 0)].rtt_ms;
             order->cost_ms =
                 map->pop_n > 1 ? estimates[ranking_pop(order->pops, 1)].rtt_ms - order->best_ms : 0;
@@ -208,11 +223,15 @@ int bases_init(struct bases *bases, const struct config *config, const struct ce
     *bases = (struct bases){.config = config, .cells = cells, .infer = infer};
     bases->index_n = (size_t)1 << 16;
     bases->index = calloc(bases->index_n, sizeof(*bases->index));
-    err = bases->index ? resolvers_find(bases) : -ENOMEM;
+    bases->name_hash = calloc(config->pop_n + 1, sizeof(*bases->name_hash));
+    err = bases->index && bases->name_hash ? resolvers_find(bases) : -ENOMEM;
     err = err ? err : bases_grow(bases, cells->block_n + bases->resolver_n + 1024);
     if (err) {
         bases_done(bases);
         return err;
+    }
+    for (size_t i = 0; i < config->pop_n; i++) {
+        bases->name_hash[i] = ranking_name_hash(config->pops[i].name);
     }
     bases->entry[bases->n++] = (struct base_entry){.kind = BASE_NOTHING};
     for (uint32_t i = 0; i < cells->block_n; i++) {
@@ -310,6 +329,24 @@ enum map_source base_source(const struct bases *bases, uint32_t base)
     return (enum map_source)bases->entry[base].source;
 }
 
+uint64_t base_pops_at(const struct bases *bases, uint32_t base, size_t map, enum map_family family,
+                      struct map_key position)
+{
+    const struct base_order *order = base_order_get(bases, base, map);
+    struct infer_estimate estimates[MAP_MAX_POPS];
+    uint64_t unit;
+
+    if (!order->ties) {
+        return order->pops;
+    }
+    unit = ranking_unit(family, position);
+    if (!(order->ties >> (MAP_RECORD_POPS - 1))) {
+        return ranking_spread(order->pops, order->ties, unit, bases->name_hash);
+    }
+    (void)entry_estimate(bases, &bases->entry[base], estimates);
+    return ranking_order_in(&bases->config->maps[map], estimates, unit, bases->name_hash);
+}
+
 static uint32_t entry_asn(const struct bases *bases, const struct base_entry *entry)
 {
     switch ((enum base_kind)entry->kind) {
@@ -360,9 +397,12 @@ static size_t row_pops(const struct bases *bases, uint32_t base,
         wanted[pop] = estimates[pop].samples > 0;
     }
     for (size_t i = 0; i < bases->config->map_n; i++) {
-        uint64_t order = base_order_get(bases, base, i)->pops;
+        const struct base_order *best = base_order_get(bases, base, i);
+        uint64_t order = best->pops;
 
-        for (unsigned k = 0; k < BASE_ROW_BEST && ranking_pop(order, k) != MAP_POP_NONE; k++) {
+        for (unsigned k = 0; k < MAP_RECORD_POPS && ranking_pop(order, k) != MAP_POP_NONE &&
+                             (k < BASE_ROW_BEST || best->ties >> (k - 1) & 1);
+             k++) {
             wanted[ranking_pop(order, k)] = true;
         }
     }

@@ -19,15 +19,17 @@
 
 /* What a base says to one map. */
 struct base_order {
-    uint64_t pops; /* the best eight, as in ranking.h */
+    uint64_t pops; /* the best eight, as ranking_order() gives them */
     float best_ms;
     float cost_ms; /* of going to the second instead */
+    uint8_t ties;  /* as ranking_order() gives them, of the places that a record keeps */
 };
 
 struct bases {
     const struct config *config;
     const struct cell_table *cells;
     const struct infer *infer;
+    uint64_t *name_hash; /* of each PoP, as in ranking.h */
     struct base_entry *entry;
     struct base_order *order; /* map_n per entry */
     size_t n;
@@ -70,6 +72,11 @@ static inline const struct base_order *base_order_get(const struct bases *bases,
 {
     return &bases->order[base * bases->config->map_n + map];
 }
+
+/* The order of the best eight PoPs for a block at `position`: PoPs that are equal to the base share
+ * out the address space. */
+uint64_t base_pops_at(const struct bases *bases, uint32_t base, size_t map, enum map_family family,
+                      struct map_key position);
 
 /* True if neither was measured and both are so alike (same source, AS and orders, estimates within
  * a few ms) that explaining them with one row misleads nobody. */

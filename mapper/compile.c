@@ -92,11 +92,11 @@ static bool is_special(const struct walk *walk)
 }
 
 /* The ranking at the walk's position and the base it rests on. Negative when out of memory. */
-static int64_t ranking_at(struct walk *walk, uint32_t base)
+static int64_t ranking_at(struct walk *walk, struct map_key position, uint32_t base)
 {
     struct compiler *compiler = walk->compiler;
     const struct config *config = compiler->input->config;
-    uint64_t own = base_order_get(&compiler->bases, base, walk->map)->pops;
+    uint64_t own = base_pops_at(&compiler->bases, base, walk->map, walk->family, position);
     const struct override *pin;
 
     if (walk->at_pin.value == STEPS_NONE) {
@@ -193,7 +193,7 @@ static int piece_add(struct walk *walk, struct map_key position)
         base = walk->space == MAP_SPACE_RESOLVER && walk->at_listed.value != STEPS_NONE
                    ? base_of_resolver(&compiler->bases, walk->at_listed.value)
                    : client_base(walk);
-        ranking = base < 0 ? base : ranking_at(walk, (uint32_t)base);
+        ranking = base < 0 ? base : ranking_at(walk, position, (uint32_t)base);
     }
     if (base < 0 || ranking < 0 || runs_append(walk->runs, position, (uint32_t)ranking) != 0) {
         return out_of_memory(compiler->failure);

@@ -2,24 +2,66 @@
 #include "mapper/ranking.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t ranking_order(const struct config_map *map, const struct infer_estimate *estimates)
+uint64_t ranking_name_hash(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+    for (; *name; name++) {
+        hash = (hash ^ (uint8_t)*name) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+uint64_t ranking_unit(enum map_family family, struct map_key position)
+{
+    uint64_t unit = family == MAP_FAMILY_IPV4 ? UINT64_C(1) << 32 | position.hi >> 48
+                                              : UINT64_C(2) << 32 | position.hi >> 32;
+
+    return unit * 0x9e3779b97f4a7c15u;
+}
+
+/* Tenths of a millisecond, as an explanation shows them. */
+static float estimate_ticks(const struct infer_estimate *estimate)
+{
+    return floorf(estimate->rtt_ms * 10 + 0.5f);
+}
+
+/* name_hash NULL: the smaller id first. */
+static uint64_t order_make(const struct config_map *map, const struct infer_estimate *estimates,
+                           uint64_t unit, const uint64_t *name_hash, uint8_t *ret_ties)
 {
     uint8_t best[MAP_RECORD_POPS];
+    float left_out = INFINITY;
     unsigned n = 0;
+    unsigned ties = 0;
     uint64_t order = RANKING_NOBODY;
 
     for (size_t i = 0; i < map->pop_n; i++) {
         uint8_t pop = map->pops[i];
-        float rtt_ms = estimates[pop].rtt_ms;
+        float ticks = estimate_ticks(&estimates[pop]);
+        uint64_t weight = name_hash ? ranking_weight(unit, name_hash[pop]) : 0;
         unsigned at = n;
 
-        while (at && (rtt_ms < estimates[best[at - 1]].rtt_ms ||
-                      (!(rtt_ms > estimates[best[at - 1]].rtt_ms) && pop < best[at - 1]))) {
-            at--;
+        for (; at; at--) {
+            uint8_t other = best[at - 1];
+            float other_ticks = estimate_ticks(&estimates[other]);
+            uint64_t other_weight = name_hash ? ranking_weight(unit, name_hash[other]) : 0;
+
+            if (other_ticks < ticks ||
+                (!(other_ticks > ticks) &&
+                 (other_weight > weight || (other_weight == weight && other < pop)))) {
+                break;
+            }
+        }
+        if (n == MAP_RECORD_POPS) {
+            float last = at == n ? ticks : estimate_ticks(&estimates[best[n - 1]]);
+
+            left_out = last < left_out ? last : left_out;
         }
         if (at == MAP_RECORD_POPS) {
             continue;
@@ -29,9 +71,53 @@ uint64_t ranking_order(const struct config_map *map, const struct infer_estimate
         best[at] = pop;
     }
     for (unsigned i = n; i-- > 0;) {
+        float next = i + 1 < n ? estimate_ticks(&estimates[best[i + 1]]) : left_out;
+
         order = order << 8 | best[i];
+        ties |= !(estimate_ticks(&estimates[best[i]]) < next) ? 1u << i : 0;
+    }
+    if (ret_ties) {
+        *ret_ties = (uint8_t)ties;
     }
     return order;
+}
+
+uint64_t ranking_order(const struct config_map *map, const struct infer_estimate *estimates,
+                       uint8_t *ret_ties)
+{
+    return order_make(map, estimates, 0, NULL, ret_ties);
+}
+
+uint64_t ranking_order_in(const struct config_map *map, const struct infer_estimate *estimates,
+                          uint64_t unit, const uint64_t *name_hash)
+{
+    return order_make(map, estimates, unit, name_hash, NULL);
+}
+
+uint64_t ranking_spread(uint64_t order, uint8_t ties, uint64_t unit, const uint64_t *name_hash)
+{
+    uint8_t pops[MAP_RECORD_POPS];
+    uint64_t spread = 0;
+
+    for (unsigned i = 0; i < MAP_RECORD_POPS; i++) {
+        uint8_t pop = ranking_pop(order, i);
+        unsigned at = i;
+
+        for (; at && ties & 1u << (at - 1); at--) {
+            uint64_t weight = ranking_weight(unit, name_hash[pop]);
+            uint64_t other = ranking_weight(unit, name_hash[pops[at - 1]]);
+
+            if (other > weight || (other == weight && pops[at - 1] < pop)) {
+                break;
+            }
+            pops[at] = pops[at - 1];
+        }
+        pops[at] = pop;
+    }
+    for (unsigned i = MAP_RECORD_POPS; i-- > 0;) {
+        spread = spread << 8 | pops[i];
+    }
+    return spread;
 }
 
 uint64_t ranking_default(const struct config_map *map)

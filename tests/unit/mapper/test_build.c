@@ -299,6 +299,51 @@ Test(build, equal_rows_give_equal_bytes_in_any_order_and_number_of_files)
     free(first);
 }
 
+/* Two PoPs in one place measure the same: each gets half of the networks, whole ones, and the image
+ * is the same whatever the threads. */
+Test(build, pops_in_one_place_share_the_networks)
+{
+    const unsigned n = 4096;
+    char *text = malloc(n * 160);
+    size_t len = (size_t)sprintf(text, "time,client,pop,rtt_ms,count\n");
+    struct build_report report;
+    struct failure failure = {{0}};
+    struct scratch scratch;
+    struct image *image;
+    unsigned first_n = 0;
+
+    scratch_open(&scratch);
+    scratch_write(&scratch, "mapper.yaml",
+                  "pops:\n  fra1: {location: [50.1, 8.7]}\n  fra2: {location: [50.1, 8.7]}\n"
+                  "  nyc: {location: [40.7, -74.0]}\nmaps: {web: {default: [nyc]}}\n"
+                  "sources: {measurements: [rows.csv]}\n");
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = 0; k < 2; k++) {
+            len += (size_t)sprintf(text + len, "1,%u.%u.%u.9,fra1,5,9\n1,%u.%u.%u.9,fra2,5,9\n",
+                                   20 + i / 256, i % 256, 7 * k, 20 + i / 256, i % 256, 7 * k);
+        }
+    }
+    scratch_write_bytes(&scratch, "rows.csv", text, len);
+    free(text);
+    cr_assert_eq(scratch_build(&scratch, &report, &failure), 0, "%s", failure.text);
+    image = scratch_image(&scratch);
+    for (unsigned i = 0; i < n; i++) {
+        char client[20];
+        char ranking[64];
+
+        sprintf(client, "%u.%u.0.1", 20 + i / 256, i % 256);
+        snprintf(ranking, sizeof(ranking), "%s", scratch_ranking(image, "web", client, NULL));
+        first_n += strcmp(ranking, "fra1 fra2 nyc") == 0;
+        cr_assert(strcmp(ranking, "fra1 fra2 nyc") == 0 || strcmp(ranking, "fra2 fra1 nyc") == 0,
+                  "%s: %s", client, ranking);
+        sprintf(client, "%u.%u.7.1", 20 + i / 256, i % 256);
+        cr_assert_str_eq(scratch_ranking(image, "web", client, NULL), ranking, "%s", client);
+    }
+    cr_assert(first_n > n / 2 * 97 / 100 && first_n < n / 2 * 103 / 100, "%u", first_n);
+    image_unref(image);
+    scratch_close(&scratch);
+}
+
 Test(build, rows_faster_than_light_are_bad)
 {
     struct build_report report;
