@@ -91,6 +91,8 @@ def build_map(folder, pins=PINS, as_of=1700000000):
 class Edge:
     """isochrone-edge in `folder`, with what the keyword arguments add to its configuration (None: leave out)."""
 
+    start_limit_s = 5
+
     def __init__(self, folder, **keys):
         self.folder = folder
         self.port = free_port()
@@ -126,12 +128,14 @@ class Edge:
         self.log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen([*wrapper, *self.command()], stdin=subprocess.DEVNULL, stderr=self.log,
                                         stdout=self.log, env={**os.environ, **(env or {})}, **options)
-        for _ in range(500):
+        for _ in range(self.start_limit_s * 100):
             if self.process.poll() is not None:
                 raise AssertionError(f"ended with {self.process.returncode}: {self.logged()}")
             if b": serving " in (self.folder / "log").read_bytes()[self.log_start():]:
                 return self
             time.sleep(0.01)
+        self.process.kill()
+        self.process.wait(10)
         raise AssertionError(f"does not serve: {self.logged()}")
 
     def log_start(self):

@@ -53,6 +53,8 @@ def counted(tmp_path):
         f"www A 192.0.2.99\nwww AAAA 2001:db8::99\nhome A 192.0.2.98\n{hosts}")
 
     class Counted(Edge):
+        start_limit_s = 60
+
         def command(self, *options):
             return ["valgrind", "--tool=callgrind", "--toggle-collect=answer", "--dump-instr=no",
                     f"--callgrind-out-file={tmp_path}/counted", *super().command(*options)]
