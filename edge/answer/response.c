@@ -27,7 +27,7 @@ void response_init(struct response *response, uint8_t *bytes, size_t limit, cons
 }
 
 /* A pointer to the suffix of a stage's name that is `suffix_len` bytes long. Names of a chain
- * stand near the start of the message, always in reach of 14 bits. */
+ * stand in reach of 14 bits: response_follow() goes no further. */
 static uint16_t response_pointer_at(const struct response *response, unsigned stage,
                                     unsigned suffix_len)
 {
@@ -273,6 +273,9 @@ bool response_follow(struct response *response, const struct zone_rrset *rrset, 
         place.tail_len = rrset->patch_n > 1 ? rrset->patches[1].suffix_len : 0;
     } else {
         place.at = (uint16_t)(response->at - target_len);
+    }
+    if (place.at + target_len > RESPONSE_POINTER_MAX) { /* signatures can be long */
+        return false;
     }
     response->places[++response->stage] = place;
     return true;

@@ -141,6 +141,36 @@ Test(response, chains_are_bounded, .fini = unload)
     cr_expect_eq(followed, RESPONSE_STAGES);
 }
 
+/* Long signatures before it can push a target past what pointers reach (RFC 1035 section 4.1.4). */
+Test(response, chains_end_where_pointers_do, .fini = unload)
+{
+    static const uint8_t filler[200];
+    const struct zone_rrset *cname;
+    const struct message *parsed;
+    bool followed;
+
+    load("deep.sub 9 CNAME a.b.sub\na.b.sub 9 A 192.0.2.1\n");
+    cname = rrset("deep.sub.example.com.", WIRE_TYPE_CNAME);
+    for (unsigned filler_n = 0; filler_n < 100; filler_n++) {
+        start(65535);
+        for (unsigned i = 0; i < filler_n; i++) {
+            response_add_record(&response, RESPONSE_ANSWER, WIRE_TYPE_TXT, 1, 1, filler,
+                                sizeof(filler));
+        }
+        response_add(&response, RESPONSE_ANSWER, cname, UINT32_MAX);
+        followed = response_follow(&response, cname, name_len(cname->target));
+        cr_expect(followed || response.at > 0x4000 - 64, "%u", filler_n);
+        if (followed) {
+            response_add(&response, RESPONSE_ANSWER, rrset("a.b.sub.example.com.", WIRE_TYPE_A),
+                         UINT32_MAX);
+            parsed = finish();
+            expect_owner(&parsed->sections[TABLE_ANSWER].records[filler_n + 1],
+                         "a.b.sub.example.com.");
+        }
+    }
+    cr_expect_not(followed);
+}
+
 Test(response, nothing_after_what_did_not_fit, .fini = unload)
 {
     size_t at;
