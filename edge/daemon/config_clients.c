@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/yaml.h"
 #include "edge/daemon/config_reader.h"
 #include "maps/cookie_core.h"
@@ -99,6 +101,30 @@ static int config_read_number(const struct config_reader *reader, const struct y
     return code;
 }
 
+/* A time; a number alone is seconds. */
+static int config_read_window(const struct config_reader *reader, const struct yaml_node *node,
+                              uint32_t *ret_window_s)
+{
+    const char *text;
+    int64_t window_ns = 0;
+    int code = yaml_text(node, &text, reader->failure);
+
+    if (code < 0) {
+        return code;
+    }
+    if (text[strspn(text, "0123456789")] == '\0') {
+        uint64_t value = 0;
+
+        code = yaml_u64(node, 0, ADMIT_WINDOW_MAX_S, &value, reader->failure);
+        *ret_window_s = (uint32_t)value;
+        return code;
+    }
+    code =
+        yaml_duration_ns(node, 0, ADMIT_WINDOW_MAX_S * CLOCK_NS_PER_S, &window_ns, reader->failure);
+    *ret_window_s = (uint32_t)((window_ns + CLOCK_NS_PER_S - 1) / CLOCK_NS_PER_S);
+    return code;
+}
+
 static int config_read_rates(const struct config_reader *reader, const struct yaml_node *node,
                              struct admission_setup *setup)
 {
@@ -158,9 +184,9 @@ int config_read_rate_limit(const struct config_reader *reader, const struct yaml
     setup->window_s = CONFIG_RATE_WINDOW_S;
     setup->slip = CONFIG_RATE_SLIP;
     code = code < 0 ? code : config_read_rates(reader, node, setup);
-    code = code < 0 ? code
-                    : config_read_number(reader, node, "window", 0, ADMIT_WINDOW_MAX_S,
-                                         &setup->window_s);
+    if (code == 0 && yaml_get(node, "window")) {
+        code = config_read_window(reader, yaml_get(node, "window"), &setup->window_s);
+    }
     code =
         code < 0 ? code : config_read_number(reader, node, "slip", 0, ADMIT_SLIP_MAX, &setup->slip);
     code = code < 0 ? code : config_read_number(reader, node, "ipv4_prefix", 1, 32, &ipv4_bits);

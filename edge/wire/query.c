@@ -5,7 +5,8 @@
 
 #include "edge/wire/wire.h"
 
-/* Skips a possibly compressed name: where a pointer leads does not matter here. */
+/* Skips a possibly compressed name: where a pointer leads does not matter here, no pointer of a
+ * query is ever followed (RFC 9267 section 2). */
 static void query_skip_name(struct wire_reader *reader)
 {
     for (;;) {

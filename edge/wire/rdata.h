@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * What the server has to know about the RDATA of a few types: where names stand in it. All other
- * types are opaque (RFC 3597).
+ * types are opaque (RFC 3597), CAA (RFC 8659) and TLSA (RFC 6698) among them.
  */
 #ifndef EDGE_RDATA_H
 #define EDGE_RDATA_H

@@ -142,7 +142,7 @@ Test(config, every_key_is_read)
         "  backlog: 5, fastopen: no}\n"
         "keys: off\nxdp: off\ntls: false\ncookies: off\n"
         "rate_limit: {responses_per_second: 100, nxdomains_per_second: 7, slip: 3,\n"
-        " window: 1, ipv4_prefix: 16, size: 5000, exempt: [10.0.0.0/8, '::1']}\n"
+        " window: 1m, ipv4_prefix: 16, size: 5000, exempt: [10.0.0.0/8, '::1']}\n"
         "catalogs: off\nallow_transfer: off\nnotify: off\ndnstap: off\n";
     struct config *config = NULL;
     struct failure failure;
@@ -154,7 +154,7 @@ Test(config, every_key_is_read)
     cr_expect_eq(config->rate_limit.rates[ADMIT_NXDOMAIN], 7);
     cr_expect_eq(config->rate_limit.rates[ADMIT_QUERIES], 0);
     cr_expect_eq(config->rate_limit.slip, 3);
-    cr_expect_eq(config->rate_limit.window_s, 1);
+    cr_expect_eq(config->rate_limit.window_s, 60);
     cr_expect_eq(config->rate_limit.ipv4_bits, 16);
     cr_expect_eq(config->rate_limit.ipv6_bits, 56);
     cr_expect_eq(config->rate_limit.size, 8192);
