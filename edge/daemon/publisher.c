@@ -164,6 +164,16 @@ static bool publisher_poll_feeds(struct publisher *publisher, bool always, int64
     return changed;
 }
 
+/* With the lock held, once there are readers: the metrics name the files. */
+static void publisher_close_feeds(struct publisher *publisher)
+{
+    for (size_t i = 0; i < publisher->feed_n; i++) {
+        fleet_done(&publisher->feeds[i]);
+    }
+    free(publisher->feeds);
+    states_free(publisher->states);
+}
+
 /* Feeds are opened for a configuration; those it had before keep what they said. */
 static int publisher_open_feeds(struct publisher *publisher, const struct config *config)
 {
@@ -190,12 +200,8 @@ static int publisher_open_feeds(struct publisher *publisher, const struct config
         states_free(states);
         return code;
     }
-    for (size_t i = 0; i < publisher->feed_n; i++) {
-        fleet_done(&publisher->feeds[i]);
-    }
     pthread_mutex_lock(&publisher->lock);
-    free(publisher->feeds);
-    states_free(publisher->states);
+    publisher_close_feeds(publisher);
     publisher->feeds = feeds;
     publisher->feed_n = config->state_n;
     publisher->states = states;
@@ -336,11 +342,7 @@ void publisher_free(struct publisher *publisher)
     }
     snapshot_free(publisher->current);
     loaded_free(publisher->loaded);
-    states_free(publisher->states);
-    for (size_t i = 0; i < publisher->feed_n; i++) {
-        fleet_done(&publisher->feeds[i]);
-    }
-    free(publisher->feeds);
+    publisher_close_feeds(publisher);
     free(publisher->operator_path);
     config_free(publisher->started);
     pthread_mutex_destroy(&publisher->lock);
