@@ -314,10 +314,10 @@ static int successor_take_state(struct successor *successor, struct server *serv
     }
     publisher = json_object_get(message, "publisher");
     if (code == 0) {
-        json_int_t reloads = json_integer_value(json_object_get(publisher, "reloads_ok")) +
-                             json_integer_value(json_object_get(publisher, "reloads_failed"));
+        json_int_t ok = json_integer_value(json_object_get(publisher, "reloads_ok"));
+        json_int_t failed = json_integer_value(json_object_get(publisher, "reloads_failed"));
 
-        successor->late = (uint64_t)reloads != successor->reloads;
+        successor->late = (uint64_t)ok + (uint64_t)failed != successor->reloads;
         code = inheritance_read_publisher(publisher, server->publisher, failure);
     }
     json_decref(message);

@@ -174,6 +174,14 @@ static int64_t worker_coarse_ns(void)
     return now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
 }
 
+/* What the next queries are answered from, and when that is. */
+static void worker_look(struct worker *worker)
+{
+    worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
+    worker->context.now_wall_s = worker_coarse_wall_s();
+    worker->context.now_coarse_ns = worker_coarse_ns();
+}
+
 /* Waits for events, handles them with one snapshot. `*wait_ns` is when TCP wants the next look, -1
  * never. */
 static bool worker_round(struct worker *worker, int64_t *wait_ns)
@@ -190,9 +198,7 @@ static bool worker_round(struct worker *worker, int64_t *wait_ns)
     urcu_qsbr_thread_offline();
     n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, wait_ms);
     urcu_qsbr_thread_online();
-    worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
-    worker->context.now_wall_s = worker_coarse_wall_s();
-    worker->context.now_coarse_ns = worker_coarse_ns();
+    worker_look(worker);
     stop = worker_handle_udp(worker, events, n);
     now_ns = worker_handle_tcp(worker, events, n);
     if (*wait_ns >= 0 || now_ns) {
@@ -262,8 +268,7 @@ static void *worker_main(void *argument)
  * first. On the thread that publishes, so the snapshot cannot change. */
 static void worker_leave(struct worker *worker)
 {
-    worker->context.snapshot = atomic_load_explicit(worker->published, memory_order_acquire);
-    worker->context.now_wall_s = worker_coarse_wall_s();
+    worker_look(worker);
     for (size_t i = 0; i < worker->socket_n; i++) {
         if (worker->sockets[i].leaving && worker->sockets[i].source.fd >= 0) {
             worker_answer_socket(worker, &worker->sockets[i], clock_monotonic_ns());
