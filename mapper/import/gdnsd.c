@@ -123,12 +123,14 @@ static int zone_take(struct importer *importer, const char *name)
     char path[PATH_TEXT_MAX];
     char text[DOMAIN_TEXT_MAX];
     const char *file;
+    size_t start;
     int err = path_join(importer, "zones/", path);
 
-    if (err || strlen(path) + strlen(name) >= sizeof(path)) {
+    start = err ? 0 : strlen(path);
+    if (err || start + strlen(name) >= sizeof(path)) {
         return err;
     }
-    strcat(path, name);
+    memcpy(path + start, name, strlen(name) + 1);
     if (stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
         return 0; /* what zones include may lie beside them */
     }

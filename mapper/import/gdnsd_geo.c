@@ -318,7 +318,7 @@ static int nets_find(const struct loader *loader, const struct gdnsd_map *map,
     int err;
 
     *ret_nets = node && node->kind == VSCF_HASH ? node : NULL;
-    if (!file || gdnsd_place_path(loader->folder, file, path, sizeof(path)) != 0) {
+    if (!node || !file || gdnsd_place_path(loader->folder, file, path, sizeof(path)) != 0) {
         return 0;
     }
     err = vscf_load_file(loader->arena, path, ret_nets, &failure);
