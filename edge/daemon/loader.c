@@ -17,6 +17,8 @@
 #include "edge/zone/zone_loader.h"
 
 #define LOADER_IMAGE_COPY "last-good.isomap"
+/* Signatures that end sooner than this are worth a warning: three days, a weekend. */
+#define LOADER_SIGNATURES_S ((int64_t)3 * 24 * 60 * 60)
 
 /* --- zones --- */
 
@@ -95,6 +97,25 @@ static void loader_load_zone(const struct config_zone *wanted, const struct load
     }
 }
 
+/* Resolvers take expired signatures for an attack, and whoever forgot to sign hears of it last. */
+static void loader_check_signatures(const struct loaded_zone *zone, struct report *report)
+{
+    int64_t now_s = clock_wall_s();
+    int64_t until_s;
+    char when[24];
+
+    if (!zone->zone || !zone->zone->denial) {
+        return;
+    }
+    until_s = zone_signature_time(zone->zone->signed_until, now_s);
+    clock_format_utc(until_s, when);
+    if (until_s < now_s + LOADER_SIGNATURES_S) {
+        report_warn(report, "%s: signatures of zone %s %s %s", zone->config->file,
+                    zone->config->origin, until_s < now_s ? "have expired since" : "expire from",
+                    when);
+    }
+}
+
 static int loader_load_zones(struct loaded *loaded, const struct loaded *previous,
                              struct report *report)
 {
@@ -113,6 +134,7 @@ static int loader_load_zones(struct loaded *loaded, const struct loaded *previou
         loader_load_zone(&config->zones[i],
                          previous ? loaded_find_zone(previous, config->zones[i].name) : NULL, zone,
                          report);
+        loader_check_signatures(zone, report);
         loaded->by_name[i] = zone;
         loaded->zone_n = i + 1;
         loaded->zone_failed_n += zone->fault != NULL;

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "edge/daemon/server.h"
 #include "edge/serve/socket.h"
+#include "edge/zone/zone.h"
 #include "maps/pop_state.h"
 
 #define METRICS_CONNECTIONS 16
@@ -246,6 +247,21 @@ static void metrics_feeds(FILE *out, const struct publisher *publisher)
     }
 }
 
+static void metrics_signatures(FILE *out, const struct loaded *loaded, int64_t now_s)
+{
+    metrics_head(out, "zone_signature_expiry_timestamp_seconds", "gauge",
+                 "When the first signature of a signed zone expires.");
+    for (size_t i = 0; i < loaded->zone_n; i++) {
+        const struct zone *zone = loaded->zones[i].zone;
+
+        if (zone && zone->denial) {
+            fputs("isochrone_edge_zone_signature_expiry_timestamp_seconds{zone=\"", out);
+            metrics_label(out, loaded->zones[i].config->origin);
+            fprintf(out, "\"} %" PRId64 "\n", zone_signature_time(zone->signed_until, now_s));
+        }
+    }
+}
+
 static void metrics_publisher(FILE *out, const struct publisher *publisher)
 {
     int64_t now_s = clock_wall_s();
@@ -255,6 +271,7 @@ static void metrics_publisher(FILE *out, const struct publisher *publisher)
     metrics_one(out, "zones_failed", "gauge",
                 "Zones whose last load failed; they keep older content or answer SERVFAIL.",
                 publisher->loaded->zone_failed_n);
+    metrics_signatures(out, publisher->loaded, now_s);
     metrics_one(out, "services", "gauge", "Services.", services_count(publisher->loaded->services));
     metrics_one(out, "services_files_failed", "gauge",
                 "Services files that are not served as they are on disk.",

@@ -263,6 +263,22 @@ static void status_zone(FILE *out, const struct loaded_zone *zone)
     fprintf(out, "  %-30s serial %-10u %7u records  %s%s%s\n", zone->config->origin,
             zone->zone->serial, zone->zone->record_n, when,
             zone->fault ? "  ! older content: " : "", zone->fault ? zone->fault : "");
+    if (zone->zone->denial) {
+        int64_t now_s = clock_wall_s();
+        int64_t until_s = zone_signature_time(zone->zone->signed_until, now_s);
+
+        clock_format_utc(until_s, when);
+        fprintf(out, "  %-30s %s %s\n", "",
+                until_s < now_s ? "! signatures have expired since" : "signatures until", when);
+    }
+}
+
+/* When the first signature ends; null: not signed. */
+static json_t *status_signed_until(const struct zone *zone)
+{
+    return zone && zone->denial
+               ? json_integer((json_int_t)zone_signature_time(zone->signed_until, clock_wall_s()))
+               : json_null();
 }
 
 /* Those with a fault first, then the first of the others. */
@@ -288,12 +304,13 @@ static void status_zones(struct status_page *page, const struct loaded *loaded)
 
         json_array_append_new(
             list,
-            json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o}", "origin",
+            json_pack("{s:o, s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "origin",
                       control_text(zone->config->origin), "file", control_text(zone->config->file),
                       "status", !zone->zone ? "servfail" : (zone->fault ? "stale" : "ok"), "serial",
                       (json_int_t)(zone->zone ? zone->zone->serial : 0), "records",
                       (json_int_t)(zone->zone ? zone->zone->record_n : 0), "loaded",
-                      (json_int_t)zone->loaded_s, "fault", control_text(zone->fault)));
+                      (json_int_t)zone->loaded_s, "fault", control_text(zone->fault),
+                      "signed_until", status_signed_until(zone->zone)));
     }
     json_object_set_new(page->data, "zones", list);
 }

@@ -89,6 +89,8 @@ struct zone {
     uint32_t slot_mask;
     uint32_t record_n;
     uint32_t serial;
+    uint32_t signed_until; /* first expiration of a signature, as it stands there (RFC 4034 section
+                              3.1.5: seconds modulo 2^32); only of a signed zone */
     const struct zone_slot *slots;
     const struct zone_node *nodes;
     const struct zone_node *apex;
@@ -97,6 +99,13 @@ struct zone {
     const struct zone_denial *denial;      /* proofs of what does not exist; NULL: not signed */
     struct arena *arena;
 };
+
+/* The seconds since 1970 of a time in a signature, which is the nearest to `now_s` that it can mean
+ * (RFC 4034 section 3.1.5). */
+static inline int64_t zone_signature_time(uint32_t time, int64_t now_s)
+{
+    return now_s + (int32_t)(time - (uint32_t)now_s);
+}
 
 struct zone *zone_ref(struct zone *zone);
 void zone_unref(struct zone *zone); /* NULL is allowed */

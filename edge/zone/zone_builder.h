@@ -43,7 +43,7 @@ int zone_builder_add(struct zone_builder *builder, const struct zone_record *rec
 
 /* A zone is signed when its apex has a DNSKEY RRset and a signature over its SOA; then a chain of
  * NSEC or NSEC3 records must prove what does not exist, or the whole is no zone. Signatures are
- * neither verified nor looked at for their time.
+ * not verified, and their time is noted, no more.
  *
  * -EINVAL with the reason when the whole is no zone. The caller owns one reference. `file` names
  * the zone in messages that belong to no record; `ret_report` may be NULL. */

@@ -216,6 +216,35 @@ static int freeze_soa(const struct zone_builder *builder, struct zone *zone)
     return status;
 }
 
+static void freeze_sooner(const struct builder_record *sig, bool *known, uint32_t *until)
+{
+    uint32_t expiration = wire_get_u32(sig->rdata + 8); /* RFC 4034 section 3.1 */
+
+    if (!*known || (int32_t)(expiration - *until) < 0) { /* serial arithmetic, section 3.1.5 */
+        *until = expiration;
+        *known = true;
+    }
+}
+
+/* When the first of the signatures that are given out ends. */
+static uint32_t freeze_signed_until(const struct zone_builder *builder)
+{
+    bool known = false;
+    uint32_t until = 0;
+
+    for (uint32_t i = 0; i < builder->record_n; i++) {
+        if (builder->records[i].type == WIRE_TYPE_RRSIG && builder->records[i].attached) {
+            freeze_sooner(&builder->records[i], &known, &until);
+        }
+    }
+    for (uint32_t i = 0; i < builder->hashed_n; i++) {
+        if (builder->hashed[i].record.type == WIRE_TYPE_RRSIG) {
+            freeze_sooner(&builder->hashed[i].record, &known, &until);
+        }
+    }
+    return until;
+}
+
 int zone_freeze(const struct zone_builder *builder, const char *file, struct zone **ret_zone,
                 struct zone_report *report, struct failure *failure)
 {
@@ -235,6 +264,7 @@ int zone_freeze(const struct zone_builder *builder, const char *file, struct zon
         status = failure_set(failure, -ENOMEM, "%s: out of memory", file);
     }
     if (status == 0 && builder->is_signed) {
+        zone->signed_until = freeze_signed_until(builder);
         status = zone_denial_freeze(builder, zone, file, report, failure);
     }
     if (status) {

@@ -64,8 +64,8 @@ SIGNERS = {
 }
 
 
-def sign(folder, name, body=BODY):
-    """Signs `body` as zone NAME.example. in the way NAME; the zone's file and its key signing key's DNSKEY record."""
+def sign(folder, name, body=BODY, until=None):
+    """Signs `body` as zone NAME.example. in the way NAME, with signatures until `until` (as in "now+3600"); the zone's file and its key signing key's DNSKEY record."""
     zone = name + ".example."
     command = SIGNERS[name]
     algorithm = ["-a", "RSASHA256", "-b", "2048"] if name == "rsa" else ["-a", "ECDSAP256SHA256"]
@@ -75,7 +75,7 @@ def sign(folder, name, body=BODY):
     (folder / (name + ".in")).write_text(body + records)
     output = folder / (zone + "zone")
     if command[0] == "dnssec-signzone":
-        arguments = [*command, "-q", "-P", "-O", "full", "-o", zone, "-f", output, "-k", keys[0], name + ".in", keys[1]]
+        arguments = [*command, *(["-e", until] if until else []), "-q", "-P", "-O", "full", "-o", zone, "-f", output, "-k", keys[0], name + ".in", keys[1]]
     else:
         arguments = [*command, "-o", zone, "-f", output, name + ".in", *keys]
     subprocess.run(arguments, check=True, capture_output=True, cwd=folder, timeout=60)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Zones signed by real tools: Knot, NSD and BIND serving the same files must say the same with DO, section by section, and
 unbound must validate what we say. With ISOCHRONE_LONG=1 every question is asked, else a fixed sample."""
+import json
 import os
 import random
 import shutil
@@ -266,3 +267,29 @@ def test_a_service_in_a_signed_zone_is_a_fault(world, tmp_path):
     check = edge.check()
     assert check.returncode == 1
     assert "services.yaml:16:22: " in check.stderr and "which is signed: a service cannot answer there" in check.stderr
+
+
+def test_when_signatures_end(tmp_path):
+    """A warning from three days before the first signature expires; in status and metrics all the time."""
+    hours = {"nsec": 24 * 30, "nsec3": 71, "salted": -0.5}
+    now = int(time.time())
+    for name, left in hours.items():
+        signed_zones.sign(tmp_path, name, until=time.strftime("%Y%m%d%H%M%S", time.gmtime(now + int(left * 3600))))
+    (tmp_path / "plain.zone").write_text(CHILD)
+    edge = Edge(tmp_path, zones=[{"origin": f"{name}.example.", "file": f"{name}.example.zone"} for name in hours] +
+                [{"origin": "plain.example.", "file": "plain.zone"}])
+    check = edge.check()
+    assert check.returncode == 0, check.stderr
+    assert "nsec3.example.zone: signatures of zone nsec3.example. expire from " in check.stderr
+    assert "salted.example.zone: signatures of zone salted.example. have expired since " in check.stderr
+    assert check.stderr.count("signatures of zone") == 2, check.stderr
+    with edge:
+        values = edge.metrics()
+        for name, left in hours.items():
+            until = values[f'isochrone_edge_zone_signature_expiry_timestamp_seconds{{zone="{name}.example."}}']
+            assert until == now + left * 3600
+        assert sum("signature_expiry" in key for key in values) == len(hours)
+        status = edge.ctl("status").stdout
+        assert status.count("signatures until 20") == 2 and status.count("! signatures have expired since 20") == 1, status
+        zones = {zone["origin"]: zone["signed_until"] for zone in json.loads(edge.ctl("--json", "status").stdout)["zones"]}
+        assert zones == {"plain.example.": None, **{f"{name}.example.": now + left * 3600 for name, left in hours.items()}}

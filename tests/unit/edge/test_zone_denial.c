@@ -190,7 +190,7 @@ Test(zone_denial, signatures_stand_with_their_set)
 {
     struct failure failure;
     struct zone *zone =
-        load(NSEC "ns RRSIG A 8 3 300 20010101000000 20000101000000 2 . BBBB\n", NULL, &failure);
+        load(NSEC "ns RRSIG A 8 3 300 20250101000000 20000101000000 2 . BBBB\n", NULL, &failure);
     const struct zone_rrset *rrset;
     struct name_key key;
     bool exact;
@@ -204,6 +204,9 @@ Test(zone_denial, signatures_stand_with_their_set)
     cr_expect_eq(rrset->wire_len, 16);
     cr_expect_eq(rrset->sig_len, 12 + 18 + 1 + 3 + 12 + 18 + 13 + 3);
     cr_expect_eq(zone->soa_negative->sig_n, 1);
+    cr_expect_eq(zone->signed_until, 1735689600); /* 2025, the one that ends first */
+    cr_expect_eq(zone_signature_time(zone->signed_until, 2000000000), 1735689600);
+    cr_expect_eq(zone_signature_time(5, INT64_C(0xfffffff0)), INT64_C(0x100000005)); /* 2106 */
     cr_expect_eq(wire_get_u32(zone->soa_negative->wire + zone->soa_negative->wire_len + 6), 5);
     cr_expect_null(zone_node_rrset(zone->apex, WIRE_TYPE_RRSIG));
     zone_unref(zone);
