@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "edge/daemon/cookie_file.h"
+#include "edge/service/alias_targets.h"
 #include "edge/wire/name.h"
+#include "edge/wire/wire.h"
 #include "edge/zone/zone.h"
 #include "edge/zone/zone_loader.h"
 
@@ -343,6 +345,26 @@ static void loader_report_services(struct loaded *loaded, struct report *report)
     }
 }
 
+static void loader_report_aliases(const struct loaded *loaded, struct report *report)
+{
+    struct alias_target found;
+    char owner[NAME_TEXT_LEN];
+    char name[NAME_TEXT_LEN];
+
+    alias_targets_find(loaded->zone_set, loaded->services, &found);
+    if (found.count) {
+        report_warn(report,
+                    "%s: the %s record of %s names %s, to which service %s gives CNAME records "
+                    "(RFC 2181 section 10.3; and %u more)",
+                    loaded->config->path,
+                    found.type == WIRE_TYPE_MX    ? "MX"
+                    : found.type == WIRE_TYPE_SRV ? "SRV"
+                                                  : "NS",
+                    name_to_text(found.owner, owner), name_to_text(found.name, name),
+                    found.service->name, found.count - 1);
+    }
+}
+
 static int loader_load_pair(struct loaded *loaded, const struct loaded *previous,
                             enum loader_mode mode, struct report *report)
 {
@@ -434,6 +456,7 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
         code = loader_load_pair(loaded, previous, mode, report);
     }
     if (code == 0) {
+        loader_report_aliases(loaded, report);
         code = loader_load_cookies(loaded, previous, mode, report);
     }
     if (code == 0) {

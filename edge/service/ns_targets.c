@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "edge/service/overlay.h"
 #include "edge/service/services.h"
@@ -14,8 +13,6 @@
 #include "edge/wire/wire.h"
 #include "edge/zone/zone.h"
 #include "edge/zone/zone_set.h"
-
-#define NS_RR_FIXED 12u /* before the RDATA of a pre-rendered record */
 
 struct ns_targets {
     struct overlay *names;
@@ -32,22 +29,6 @@ void ns_targets_free(struct ns_targets *targets)
     }
 }
 
-/* The name at `at` of an RRset rendered for `owner`, its pointer into the owner undone. */
-static void ns_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_name)
-{
-    size_t len = 0;
-
-    while (at[0] != 0 && at[0] <= NAME_LABEL_LEN_MAX) {
-        memcpy(ret_name + len, at, (size_t)at[0] + 1);
-        len += (size_t)at[0] + 1;
-        at += (size_t)at[0] + 1;
-    }
-    if (at[0] != 0) {
-        at = owner + (wire_get_u16(at) & 0x3fffu) - WIRE_HEADER_LEN;
-    }
-    memcpy(ret_name + len, at, name_len(at));
-}
-
 static int ns_add_rrset(struct ns_targets *targets, const struct zone_set *zones,
                         const struct zone_node *node, const struct zone_rrset *rrset)
 {
@@ -59,8 +40,8 @@ static int ns_add_rrset(struct ns_targets *targets, const struct zone_set *zones
         bool known;
         int status;
 
-        ns_expand(node->name, rr + NS_RR_FIXED, name);
-        rr += NS_RR_FIXED + wire_get_u16(rr + 10);
+        zone_name_expand(node->name, rr + ZONE_RR_FIXED, name);
+        rr += ZONE_RR_FIXED + wire_get_u16(rr + 10);
         if (!name_key_make(&key, name)) {
             continue;
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "edge/wire/wire.h"
 
 struct zone *zone_ref(struct zone *zone)
 {
@@ -71,4 +72,19 @@ const struct zone_node *zone_find(const struct zone *zone, const struct name_key
         }
     }
     return node;
+}
+
+void zone_name_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_name)
+{
+    size_t len = 0;
+
+    while (at[0] != 0 && at[0] <= NAME_LABEL_LEN_MAX) {
+        memcpy(ret_name + len, at, (size_t)at[0] + 1);
+        len += (size_t)at[0] + 1;
+        at += (size_t)at[0] + 1;
+    }
+    if (at[0] != 0) {
+        at = owner + (wire_get_u16(at) & 0x3fffu) - WIRE_HEADER_LEN;
+    }
+    memcpy(ret_name + len, at, name_len(at));
 }

@@ -110,6 +110,12 @@ static inline int64_t zone_signature_time(uint32_t time, int64_t now_s)
 struct zone *zone_ref(struct zone *zone);
 void zone_unref(struct zone *zone); /* NULL is allowed */
 
+#define ZONE_RR_FIXED 12u /* bytes before the RDATA of a pre-rendered record */
+
+/* The name at `at` in the RDATA of an RRset of `owner` (a node's name), its pointer into the owner
+ * undone; ret_name has room for NAME_LEN_MAX bytes. */
+void zone_name_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_name);
+
 /* The node of the suffix of `label_n` labels of the key, or NULL. */
 const struct zone_node *zone_get(const struct zone *zone, const struct name_key *key,
                                  unsigned label_n);

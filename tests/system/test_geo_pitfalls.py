@@ -326,6 +326,30 @@ def test_19_name_servers_need_addresses_that_depend_on_nobody(edge, tmp_path, se
         assert f"services.yaml:{SERVICES.count(chr(10)) + 1}:" in stderr and said in stderr
 
 
+def test_19_hosts_that_are_chosen_aliases_are_warned_of(edge, tmp_path):
+    """19: RFC 2181 section 10.3: MX, SRV and NS name hosts, not aliases, be they exact, by wildcard or of another zone."""
+    zone = (edge.folder / "example.com.zone").read_text()
+    other = Edge(tmp_path, map=str(edge.folder / "cdn.isomap"), services="services.yaml")
+    text = SERVICES + '  alias.example.com.: named\n  "*.aliases.example.com.": named\n'
+    (tmp_path / "services.yaml").write_text(text)
+    (tmp_path / "example.com.zone").write_text(zone)
+    done = other.check()
+    assert done.returncode == 0 and "RFC 2181" not in done.stderr, done.stderr
+    for records, said in (
+            ("x MX 10 two\nx MX 20 alias\n", "MX record of x.example.com. names alias.example.com., to which service named"),
+            ("_s._tcp SRV 1 2 3 Alias\n", "the SRV record of _s._tcp.example.com. names alias.example.com."),
+            ("*.wild MX 10 mail.aliases\n", "the MX record of *.wild.example.com. names mail.aliases.example.com."),
+            ("x MX 10 alias\ny MX 10 alias\n", "and 1 more"),
+            ("child NS alias.example.com.\n", None), ("x MX 10 here.aliases\nhere.aliases A 192.0.2.1\n", ""),
+            ("x MX 10 below.here.aliases\nhere.aliases A 192.0.2.1\n", "")):
+        (tmp_path / "example.com.zone").write_text(zone + records)
+        done = other.check()
+        if said is None:  # worse: nobody is left to ask
+            assert done.returncode == 1 and "which cannot have a CNAME record" in done.stderr
+        else:
+            assert done.returncode == 0 and (said in done.stderr if said else "RFC 2181" not in done.stderr), done.stderr
+
+
 def test_20_hints_are_the_addresses_this_client_gets(edge):
     """20: of HTTPS at a service's name; a service without HTTPS has none for anybody."""
     for subnet in [FRA, SIN, NYC, *clients(20, 20)]:
