@@ -151,6 +151,9 @@ def test_03_the_client_subnet_comes_back_whatever_the_answer_is(edge, name, rcod
         assert dns.rcode.to_text(reply.rcode()) == rcode
         assert bool(reply.flags & dns.flags.TC) == (name == "big.example.com.")
         sent, got = ecs_of(message), ecs_of(reply)
+        if rcode == "BADVERS":  # what the option means in that version, we do not know
+            assert got is None
+            continue
         assert (got.family, got.srclen, got.address) == (sent.family, sent.srclen, sent.address)
         if rcode != "NOERROR" and rcode != "SERVFAIL" or "sub" in name or subnet.endswith("/0"):
             assert got.scopelen == 0
