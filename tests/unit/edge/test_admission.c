@@ -85,6 +85,43 @@ static enum admit_verdict judge(struct admission *admission, const char *name, u
     return admission_judge(admission, &address, ANSWER_UDP, &outcome, now_ns, ret_class);
 }
 
+/* Whose responses share an account: the lengths of the setup say what one network is. */
+Test(admission, networks_are_as_long_as_configured, .init = setup, .fini = teardown)
+{
+    static const struct {
+        const char *first, *second;
+        uint8_t ipv4_bits, ipv6_bits;
+        bool shared;
+    } rows[] = {
+        {"192.0.2.1", "192.0.2.254", 24, 56, true},
+        {"192.0.2.1", "192.0.3.1", 24, 56, false},
+        {"192.0.2.1", "192.0.3.1", 16, 56, true},
+        {"192.0.2.1", "192.0.2.2", 32, 56, false},
+        {"2001:db8::1", "2001:db8:0:ff::1", 24, 56, true},
+        {"2001:db8::1", "2001:db8:0:100::1", 24, 56, false},
+        {"2001:db8::1", "2001:db8:0:100::1", 24, 48, true},
+        {"2001:db8::1", "2001:db8:0:1::1", 24, 64, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct admission *admission;
+        enum admit_class class;
+
+        limits.ipv4_bits = rows[i].ipv4_bits;
+        limits.ipv6_bits = rows[i].ipv6_bits;
+        admission = admission_new(&limits);
+        for (unsigned k = 0; k < 10; k++) {
+            cr_expect_eq(
+                judge(admission, "mail.example.com.", 1, rows[i].first, CLOCK_NS_PER_S, &class),
+                ADMIT_SEND);
+        }
+        cr_expect_eq(judge(admission, "mail.example.com.", 1, rows[i].second, CLOCK_NS_PER_S,
+                           &class) != ADMIT_SEND,
+                     rows[i].shared, "%s and %s", rows[i].first, rows[i].second);
+        admission_unref(admission);
+    }
+}
+
 /* Which responses share an account: after 10 of the first question, is the second limited? */
 Test(admission, accounts, .init = setup, .fini = teardown)
 {
