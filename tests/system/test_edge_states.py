@@ -169,7 +169,7 @@ def test_an_expiry_comes_true(world):
         assert server.ctl("pop", "fra", "drain", "--for", "2s").returncode == 0
         assert pop_of(server, FRA) != "fra"
         assert until(lambda: pop_of(server, FRA) == "fra", 6)
-        assert "pop fra: drain of operator" in server.logged() and "has expired" in server.logged()
+        assert until(lambda: "pop fra: drain of operator" in server.logged() and "has expired" in server.logged())
         assert server.data("status")["states"] == []
         assert (world.folder / "state/operator-states.json").read_text().count("fra") == 0
 
@@ -194,7 +194,7 @@ def test_the_fleet_feed_is_followed(world):
         assert pop_of(server, FRA) != "fra"
         states.write_text("pops: {}\n")
         assert until(lambda: pop_of(server, FRA) == "fra")
-        assert f"{states}: taken, 0 states" in server.logged()
+        assert until(lambda: f"{states}: taken, 0 states" in server.logged())
         states.write_text("pops: {fra/web: {state: shed 100, reason: full, owner: noc}}\n")
         assert until(lambda: pop_of(server, FRA) != "fra")
         # the operator's word is stronger, and taken back it is as the feed says
