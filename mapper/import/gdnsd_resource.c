@@ -32,8 +32,8 @@ struct planner {
 static int resource_plan(struct planner *planner, const struct spot *spot, const char *plugin,
                          const char *resource);
 
-static const char *joined(const struct planner *planner, const char *a, const char *separator,
-                          const char *b)
+static char *joined(const struct planner *planner, const char *a, const char *separator,
+                    const char *b)
 {
     size_t len = strlen(a) + strlen(separator) + strlen(b);
     char *text = arena_pack(planner->resources->arena, len + 1, 1);
@@ -185,11 +185,13 @@ static int datacenter_plan(struct planner *planner, const struct spot *spot,
     if (text && (text[0] == '%' || text[0] == '!')) {
         mark = strchr(text, '!');
         if (text[0] == '%') {
-            plugin = joined(planner, "", "", text + 1);
-            if (!plugin) {
+            char *named = joined(planner, "", "", text + 1);
+
+            if (!named) {
                 return -ENOMEM;
             }
-            *strchrnul((char *)(uintptr_t)plugin, '!') = '\0';
+            *strchrnul(named, '!') = '\0';
+            plugin = named;
         }
         memset(inner.inherited, 0, sizeof(inner.inherited)); /* settings go to made-up ones only */
         return resource_plan(planner, &inner, plugin, mark ? mark + 1 : "");
@@ -331,11 +333,13 @@ static int meta_plan(struct planner *planner, const struct spot *spot, const str
     int err;
 
     if (slash) {
-        own = joined(planner, name, "", "");
-        if (!own) {
+        char *before_slash = joined(planner, name, "", "");
+
+        if (!before_slash) {
             return -ENOMEM;
         }
-        *strchrnul((char *)(uintptr_t)own, '/') = '\0';
+        *strchrnul(before_slash, '/') = '\0';
+        own = before_slash;
     }
     resource = vscf_get(resources, own);
     if (!resource || resource->kind != VSCF_HASH) {

@@ -320,7 +320,7 @@ static int reverse_give(struct reader *reader, const struct domain *owner, uint3
             text[2 * i] = "0123456789abcdef"[nibble];
             text[2 * i + 1] = '.';
         }
-        strcpy(text + 64, "ip6.arpa.");
+        memcpy(text + 64, "ip6.arpa.", sizeof("ip6.arpa."));
     }
     if (domain_parse(text, strlen(text), NULL, &reverse) != 0) {
         return -EINVAL;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -298,14 +299,12 @@ static int include_glob(struct reader *reader, const char *path, glob_t *ret_fil
 {
     struct stat status;
     bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-    char *pattern = malloc(strlen(path) + 3);
+    char *pattern;
     int found;
 
-    if (!pattern) {
+    if (asprintf(&pattern, "%s%s", path, is_folder ? "/*" : "") < 0) {
         return out_of_memory(reader);
     }
-    strcpy(pattern, path);
-    strcat(pattern, is_folder ? "/*" : "");
     found = glob(pattern, GLOB_ERR, NULL, ret_files);
     free(pattern);
     if (found == 0 || (found == GLOB_NOMATCH && is_folder)) {
