@@ -77,6 +77,22 @@ const struct admission_setup *admission_get_setup(const struct admission *admiss
     return &admission->setup;
 }
 
+bool admission_has_setup(const struct admission *admission, const struct admission_setup *setup)
+{
+    const struct admission_setup *own = &admission->setup;
+    bool same = own->window_s == setup->window_s && own->slip == setup->slip &&
+                own->ipv4_bits == setup->ipv4_bits && own->ipv6_bits == setup->ipv6_bits &&
+                own->size == setup->size && own->exempt_n == setup->exempt_n;
+
+    for (size_t i = 0; i < ADMIT_CLASSES; i++) {
+        same &= own->rates[i] == setup->rates[i];
+    }
+    for (size_t i = 0; same && i < own->exempt_n; i++) {
+        same = prefix_compare(&own->exempt[i], &setup->exempt[i]) == 0;
+    }
+    return same;
+}
+
 static enum admit_class admission_class(enum answer_kind kind)
 {
     switch (kind) {

@@ -42,6 +42,9 @@ void admission_unref(struct admission *admission); /* NULL is allowed */
 
 const struct admission_setup *admission_get_setup(const struct admission *admission);
 
+/* Whether it was made with just these limits. */
+bool admission_has_setup(const struct admission *admission, const struct admission_setup *setup);
+
 /* What becomes of a response to a client, at this time (monotonic). Any thread. *ret_class is valid
  * unless the verdict is ADMIT_SEND. */
 enum admit_verdict admission_judge(struct admission *admission, const struct address *client,

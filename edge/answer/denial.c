@@ -69,7 +69,8 @@ static size_t denial_wildcard(const struct answer_scratch *work, unsigned label_
 {
     size_t len = name_suffix_len(work->name, label_n);
 
-    memcpy(ret_name, "\1*", 2);
+    ret_name[0] = 1;
+    ret_name[1] = '*';
     memcpy(ret_name + 2, work->name->bytes + name_suffix_offset(work->name, label_n), len);
     return len + 2;
 }

@@ -141,6 +141,13 @@ static void find_header(struct difference *difference, const struct difference_r
     }
 }
 
+/* For short fixed texts: every buffer here has room for them. */
+static const char *text_set(char ret_text[static 32], const char *text)
+{
+    snprintf(ret_text, 32, "%s", text);
+    return ret_text;
+}
+
 /* The question as it came back: name, type and class in hexadecimal would say little. */
 static const char *question_text(const struct reply *reply, char ret_text[static 1400])
 {
@@ -148,11 +155,11 @@ static const char *question_text(const struct reply *reply, char ret_text[static
     char type[32];
 
     if (knot_wire_get_qdcount(reply->bytes) == 0) {
-        return strcpy(ret_text, "none");
+        return text_set(ret_text, "none");
     }
     name = knot_pkt_qname(reply->packet);
     if (!name || !knot_dname_to_str(ret_text, name, 1024)) {
-        return strcpy(ret_text, "unreadable");
+        return text_set(ret_text, "unreadable");
     }
     knot_rrtype_to_string(knot_pkt_qtype(reply->packet), type, sizeof(type));
     sprintf(ret_text + strlen(ret_text), " class %u %s", knot_pkt_qclass(reply->packet), type);
@@ -167,7 +174,8 @@ static void find_question(struct difference *difference, const struct difference
     char old_text[1400];
     char new_text[1400];
 
-    if (a_len != b_len || memcmp(a->bytes + WIRE_HEADER_LEN, b->bytes + WIRE_HEADER_LEN, a_len)) {
+    if (a_len != b_len ||
+        memcmp(a->bytes + WIRE_HEADER_LEN, b->bytes + WIRE_HEADER_LEN, a_len) != 0) {
         difference_add(difference, rules, DIFFERENCE_QUESTION, question_text(a, old_text),
                        question_text(b, new_text));
     }
@@ -224,7 +232,7 @@ static char *record_text(const knot_rrset_t *record)
 
     style.original_ttl = false; /* of signatures: the TTL they came with */
     if (text && knot_rrset_txt_dump(record, &text, &size, &style) < 0) {
-        strcpy(text, "(a record without text)");
+        text_set(text, "(a record without text)");
     }
     if (text) {
         text[strcspn(text, "\n")] = '\0';
@@ -354,10 +362,10 @@ static const char *subnet_text(const struct reply *reply, char ret_text[static 1
     char *out = ret_text;
 
     if (!option) {
-        return strcpy(ret_text, "none");
+        return text_set(ret_text, "none");
     }
     if (len < 4 || len > 20) {
-        return strcpy(ret_text, "malformed");
+        return text_set(ret_text, "malformed");
     }
     out += sprintf(out, "family %u address ", wire_get_u16(option + 4));
     for (uint16_t i = 4; i < len; i++) {
@@ -386,7 +394,7 @@ static const char *options_text(const struct reply *reply, char ret_text[static 
     uint32_t after = 0;
 
     if (!opt) {
-        return strcpy(ret_text, "none");
+        return text_set(ret_text, "none");
     }
     out += sprintf(out, "payload %u", knot_edns_get_payload(opt));
     while (out - ret_text < 480) {

@@ -337,6 +337,6 @@ const char *question_format(const struct question *question,
             out = put_edns(out, question);
         }
     }
-    strcpy(out, question->tcp ? " +tcp" : "");
+    sprintf(out, "%s", question->tcp ? " +tcp" : "");
     return ret_text;
 }

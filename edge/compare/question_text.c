@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <libknot/libknot.h>
@@ -318,7 +319,7 @@ int question_text_flags(struct question *question, const char *flags, struct fai
     if (strlen(flags) > QUESTION_LINE_MAX) {
         return failure_set(failure, -EINVAL, "flags are too long");
     }
-    strcpy(copy, flags);
+    snprintf(copy, sizeof(copy), "%s", flags);
     for (char *word; (word = word_next(&rest));) {
         if (*word != '+' || (!question->raw && flag_apply(question, word))) {
             return failure_set(failure, -EINVAL, "\"%.200s\": not a flag, or its value is wrong",

@@ -42,7 +42,9 @@ static bool make_name(uint8_t *ret_name, const char *labels, const uint8_t *name
     if (before + name_len(name) > NAME_LEN_MAX) {
         return false;
     }
-    memcpy(ret_name, labels, before);
+    for (size_t i = 0; i < before; i++) {
+        ret_name[i] = (uint8_t)labels[i];
+    }
     memcpy(ret_name + before, name, name_len(name));
     return true;
 }

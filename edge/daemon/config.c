@@ -434,7 +434,7 @@ static int config_read_tcp_times(const struct config_reader *reader, const struc
     } times[] = {
         {"idle", 3600 * CLOCK_NS_PER_S, &tcp->idle_ns},
         {"query", 3600 * CLOCK_NS_PER_S, &tcp->query_ns},
-        {"lifetime", 30 * 86400 * CLOCK_NS_PER_S, &tcp->lifetime_ns},
+        {"lifetime", 30LL * 86400 * CLOCK_NS_PER_S, &tcp->lifetime_ns},
     };
     int code = 0;
 

@@ -423,8 +423,7 @@ static int loader_open_admission(struct loaded *loaded, const struct loaded *pre
         return 0;
     }
     if (previous && previous->admission &&
-        memcmp(admission_get_setup(previous->admission), &config->rate_limit,
-               sizeof(config->rate_limit)) == 0) {
+        admission_has_setup(previous->admission, &config->rate_limit)) {
         loaded->admission = admission_ref(previous->admission);
         return 0;
     }

@@ -117,7 +117,7 @@ static void name_choose(const struct model *model, const char *source,
         size_t room = MAP_NAME_SIZE - 1 - strlen(suffix);
 
         name_clean(source, len < room ? len : room, ret_name);
-        strcat(ret_name, suffix);
+        (void)snprintf(ret_name + strlen(ret_name), sizeof(suffix), "%s", suffix);
         if (!taken(model, ret_name)) {
             return;
         }

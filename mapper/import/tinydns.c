@@ -381,7 +381,7 @@ static void fallback_mark(const struct group *group)
             kept = group->record[i].location;
         }
     }
-    for (size_t i = 0; i < group->n; i++) {
+    for (size_t i = 0; kept && i < group->n; i++) {
         if (group->record[i].location[0] && strcmp(group->record[i].location, kept) != 0) {
             group->record[i].is_taken = true;
         }

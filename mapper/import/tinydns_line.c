@@ -159,8 +159,10 @@ static int tail_take(struct reader *reader, size_t first, uint32_t fallback, uin
                      bool *ret_holds)
 {
     const struct field *location = &reader->field[first + 2];
-    int err = number_take(reader, &reader->field[first], UINT32_MAX, fallback, ret_ttl_s);
+    int err;
 
+    *ret_ttl_s = fallback;
+    err = number_take(reader, &reader->field[first], UINT32_MAX, fallback, ret_ttl_s);
     err = err ? err : stamp_check(reader, &reader->field[first + 1], *ret_ttl_s, ret_holds);
     (void)snprintf(reader->location, sizeof(reader->location), "%.*s",
                    (int)(location->len < 2 ? location->len : 2), location->text);
@@ -210,6 +212,7 @@ static int address_take(const struct reader *reader, const struct field *field,
 {
     char text[ADDRESS_TEXT_LEN];
 
+    *ret_address = (struct address){.family = ADDRESS_IPV4};
     if (field->len < sizeof(text)) {
         (void)snprintf(text, sizeof(text), "%.*s", (int)field->len, field->text);
         if (address_parse(text, ret_address) == 0 && ret_address->family == ADDRESS_IPV4) {
