@@ -163,7 +163,8 @@ def test_session_flap(lab):
 
 def test_status_and_why(lab):
     status = viplab.wait_for(lambda: (reply := lab.ask({"verb": "vip status"})) and
-                             all(vip["state"] == "announced" for vip in reply["data"]["vips"]) and reply, 5, "status")
+                             all(vip["state"] == "announced" for vip in reply["data"]["vips"]) and
+                             reply["data"]["vips"][0]["holders"] == 1 and reply, 5, "status")
     assert status["ok"] is True
     assert "192.0.2.53/32" in status["text"] and "announced" in status["text"]
     assert {session["peer"]: session["state"] for session in status["data"]["sessions"]} == \
