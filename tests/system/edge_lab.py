@@ -15,6 +15,8 @@ import dns.message
 import dns.query
 import dns.rcode
 
+from peer_servers import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin"))
 
@@ -62,19 +64,6 @@ names:
   www.example.com.: web
   home.example.com.: home
 """
-
-
-def free_port():
-    """A port nobody uses on loopback, for UDP and TCP alike."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, \
-                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return tcp.getsockname()[1]
 
 
 def zone_text(serial, big="x"):
