@@ -17,6 +17,7 @@
 
 struct map_region {
     void *array; /* BPF array map, value_size 4096 */
+    __u32 first; /* where the image begins in it */
 };
 
 MAP_INLINE const void *map_region_block(const struct map_region *region, __u32 index)
@@ -24,6 +25,7 @@ MAP_INLINE const void *map_region_block(const struct map_region *region, __u32 i
     /* helper 1 is bpf_map_lookup_elem; named here so that this header needs no libbpf */
     void *(*const lookup_elem)(void *map, const void *key) = (void *)1;
 
+    index += region->first;
     return lookup_elem(region->array, &index);
 }
 

@@ -72,7 +72,7 @@ static __always_inline int take_question(struct cores_question **ret_question,
 SEC("xdp")
 int cores_run(struct xdp_md *context)
 {
-    struct map_region region = {&image};
+    struct map_region region = {&image, 0};
     struct cores_question *question;
     struct cores_answer *answer;
     const struct map_entry *maps;
