@@ -10,12 +10,18 @@
  *                         state_set.h has them)
  *   templates 2 x capacity, blocks of 4096 bytes: buckets, templates, variants, pieces
  *   images    2 x capacity, blocks of 4096 bytes: the latency map's own bytes (maps/FORMAT.md)
- *   counters  per CPU     struct fast_counters
+ *   counters  possible CPUs   struct fast_counters, at the index of the CPU that counts: a plain
+ *                         array, so that the daemon reads it without a system call; each CPU writes
+ *                         cache lines of its own
+ *   tap                   BPF ring buffer of struct fast_tap
  *
- * A slot is half of its array (a quarter of `policies` and `states`). Nothing in a slot changes
- * while the control word names it; the daemon writes another, stores the word (one aligned 64-bit
- * store), and touches the slot of before only after every program that may have read the word of
- * before has ended.
+ * These are the names of the maps, and the program is `answer`. The arrays are declared with one
+ * entry; the loader sets their sizes, and says them in `const volatile struct fast_limits limits`.
+ *
+ * A slot is half of its array (a quarter of `policies` and `states`): slot s begins at s times its
+ * capacity. Nothing in a slot changes while the control word names it; the daemon writes another,
+ * stores the word (one aligned 64-bit store), and touches the slot of before only after every
+ * program that may have read the word of before has ended.
  */
 #ifndef XDP_FAST_ABI_H
 #define XDP_FAST_ABI_H
@@ -35,6 +41,14 @@
 #define FAST_TABLE_SLOTS 2u /* of templates and images */
 #define FAST_SLOTS 4u       /* of policies and states */
 #define FAST_SLOT_NONE 0xffu
+
+/* Constant after load: capacities of one slot. */
+struct fast_limits {
+    __u32 image_blocks;
+    __u32 template_blocks;
+    __u32 services;
+    __u32 cpus; /* entries of `counters` */
+};
 
 /* --- control --- */
 
@@ -210,6 +224,7 @@ struct fast_counters {
     __u64 grown_tail;
     __u64 grown_head;
     __u64 tap_lost;
+    __u64 reserved[7]; /* whole cache lines */
 };
 
 /* --- tap --- */
@@ -231,6 +246,7 @@ _Static_assert(sizeof(struct fast_listener) == 24, "listener layout");
 _Static_assert(sizeof(struct fast_state) == 520, "state layout");
 _Static_assert(sizeof(struct fast_bucket) == 64, "a bucket is a cache line");
 _Static_assert(sizeof(struct fast_template) == 32, "template layout");
+_Static_assert(sizeof(struct fast_counters) % 64 == 0, "counters of CPUs share no cache line");
 _Static_assert(sizeof(struct fast_variant) == 16, "a service's variants fill a block");
 _Static_assert(sizeof(struct fast_variant) * MAP_STATES == FAST_BLOCK_SIZE, "one block");
 
