@@ -50,6 +50,12 @@ struct fast_limits {
     __u32 cpus; /* entries of `counters` */
 };
 
+/* Likewise, `const volatile struct fast_faults faults`, for tests: growing there fails. */
+struct fast_faults {
+    __u8 tail;
+    __u8 head;
+};
+
 /* --- control --- */
 
 /* The control word: image slot (bits 0..7), template slot (8..15), state and policy slot (16..23),
@@ -78,7 +84,7 @@ struct fast_control {
 
 /* --- policy --- */
 
-#define FAST_LISTENERS_MAX 128u /* a power of two; hash table, at most half full */
+#define FAST_LISTENERS_MAX 128u /* a power of two; hash table (xdp/listener_core.h) */
 #define FAST_NSID_MAX 64u
 
 /* Where queries are answered. An address is 16 bytes in network order; IPv4 as ::ffff:a.b.c.d. */
@@ -122,9 +128,9 @@ struct fast_state {
 #define FAST_BUCKET_ENTRIES 8u
 #define FAST_BUCKETS_PER_BLOCK 64u
 
-/* The hash of (name, type) picks bucket `hash & bucket_mask`; its upper 16 bits, 0 made 1, are the
- * tag. When that bucket is full, the entry is in the next one (cyclically) and `spilled` of the
- * first is 1. */
+/* The hash of (name, type), xdp/name_core.h, picks bucket `hash & bucket_mask`; its upper 16 bits,
+ * 0 made 1, are the tag. When that bucket is full, the entry is in the next one (cyclically) and
+ * `spilled` of the first is 1. */
 struct fast_bucket {
     __u16 tags[FAST_BUCKET_ENTRIES]; /* 0: empty */
     __u32 places[FAST_BUCKET_ENTRIES];
@@ -193,7 +199,7 @@ enum fast_reason {
     FAST_PASS_IP,      /* fragments, IP options, extension headers, lengths that do not fit */
     FAST_PASS_SOURCE,  /* an address or port that must not be answered */
     FAST_PASS_SIZE,    /* shorter than a query, longer than FAST_QUERY_MAX */
-    FAST_PASS_HEADER,  /* QR, OPCODE, TC, counts */
+    FAST_PASS_HEADER,  /* QR, OPCODE, TC, counts, bytes after the message */
     FAST_PASS_NAME,    /* no plain uncompressed name */
     FAST_PASS_CLASS,   /* class or meta type */
     FAST_PASS_EDNS,    /* version, form, position, too many options */
