@@ -119,8 +119,8 @@ struct fast_state {
 
 /* --- templates --- */
 
-/* A place within the slot: block in the upper 24 bits, 16-byte unit in the lower 8. 0: none (block
- * 0 holds buckets). */
+/* A place within the slot: block in the upper 24 bits, 16-byte unit in the lower 8. 0: none
+ * (nothing begins there). What is at a place ends in its block. */
 #define FAST_PLACE_UNIT 16u
 #define FAST_PLACE_BLOCK(place) ((place) >> 8)
 #define FAST_PLACE_OFFSET(place) (((place)&0xffu) * FAST_PLACE_UNIT)
@@ -128,9 +128,12 @@ struct fast_state {
 #define FAST_BUCKET_ENTRIES 8u
 #define FAST_BUCKETS_PER_BLOCK 64u
 
-/* The hash of (name, type), xdp/name_core.h, picks bucket `hash & bucket_mask`; its upper 16 bits,
+/* The hash of (name, type) (xdp/name_core.h) picks bucket `hash & bucket_mask`; its upper 16 bits,
  * 0 made 1, are the tag. When that bucket is full, the entry is in the next one (cyclically) and
- * `spilled` of the first is 1. */
+ * `spilled` of the first is 1. Of a bucket and the next one together, at most FAST_TAG_SAME entries
+ * have the same tag: after so many names that differ there is no other. */
+#define FAST_TAG_SAME 2u
+
 struct fast_bucket {
     __u16 tags[FAST_BUCKET_ENTRIES]; /* 0: empty */
     __u32 places[FAST_BUCKET_ENTRIES];
@@ -180,8 +183,8 @@ struct fast_template {
 /* The records of one PoP. */
 struct fast_variant {
     __u32 place; /* of the bytes */
-    __u16 len;   /* 0: none */
-    __u16 sum;   /* as body_sum, with the TTLs below zero */
+    __u16 len; /* 0: none; over FAST_BODY_MAX: larger than any answer may be, no bytes are there */
+    __u16 sum; /* as body_sum, with the TTLs below zero */
     __u16 rr_n;
     __u16 ttl_n;      /* the first so many records get the service's TTL ... */
     __u16 ttl_stride; /* ... at byte 6 + i * ttl_stride */

@@ -7,6 +7,7 @@
 #ifndef XDP_TEMPLATE_TABLE_H
 #define XDP_TEMPLATE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,16 +63,22 @@ struct template_counts {
     uint64_t block_n;
 };
 
-/* `block_max`: capacity in blocks. `seed`: of the hash, secret and random. NULL: out of memory. */
+/* `block_max`: capacity in blocks, at least 1. `seed`: of the hash, secret and random. NULL: out of
+ * memory. */
 struct template_builder *template_builder_new(uint32_t block_max, uint64_t seed);
 void template_builder_free(struct template_builder *builder); /* NULL is allowed */
 
-/* 1: added; 0: left out and counted; -EEXIST: there is one of this name and type; -ENOMEM. */
+/* 1: added; 0: left out and counted; -EEXIST: there is one of this name and type; -EINVAL: larger
+ * than the fields that say it; -ENOMEM. Variants with more bytes than any answer may have are added
+ * without them. */
 int template_builder_add_static(struct template_builder *builder,
                                 const struct template_static *answer);
 int template_builder_add_geo(struct template_builder *builder, const struct template_geo *answer);
 int template_builder_add_variants(struct template_builder *builder,
                                   const struct template_variants *variants, uint32_t *ret_variants);
+
+/* Not even a new block is to be had: nearly everything would be left out from now on. */
+bool template_builder_is_full(const struct template_builder *builder);
 
 /* Consumes the builder, also on failure. */
 int template_builder_finish(struct template_builder *builder, struct template_table **ret_table,
@@ -81,6 +88,14 @@ void template_table_free(struct template_table *table); /* NULL is allowed */
 
 const uint8_t *template_table_blocks(const struct template_table *table, uint32_t *ret_block_n);
 void template_table_counts(const struct template_table *table, struct template_counts *ret_counts);
+
+/* The template of a name (wire form, lower case) and type, or NULL. Found as the program finds it.
+ */
+const struct fast_template *template_table_find(const struct template_table *table,
+                                                const uint8_t *name, uint16_t qtype);
+
+/* What the program sees at a place and the variants of a service; NULL: not in the table. */
+const void *template_table_at(const struct template_table *table, uint32_t place);
 
 /* Fills what a policy says about the table: seed, bucket_mask, bucket_block. */
 void template_table_policy(const struct template_table *table, struct fast_policy *policy);
