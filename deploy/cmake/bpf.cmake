@@ -12,7 +12,8 @@ function(isochrone_bpf library name)
     # the multi-arch folder has <asm/types.h>, which the BPF target does not look for by itself
     COMMAND ${ISOCHRONE_BPF_CLANG} -target bpf -O2 -g -std=gnu17
       -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wundef -Wvla -Werror
-      -I${CMAKE_BINARY_DIR}/headers/maps -I${CMAKE_BINARY_DIR}/headers/${library}
+      -I${CMAKE_BINARY_DIR}/headers/base -I${CMAKE_BINARY_DIR}/headers/maps
+      -I${CMAKE_BINARY_DIR}/headers/${library}
       -isystem /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
       -MD -MF ${object}.d -MT ${object} -c ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c -o ${object}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+ *
+ * Answers in the kernel: packet in, packet out. Glue over the cores; what is answered, and with
+ * which bytes, is decided in xdp/answer_core.h and below. In this order:
+ *
+ *   path_admit     is it for us, may and can it be answered at all
+ *   path_load      the message into memory
+ *   answer_read, answer_write
+ *   path_grow      room in the packet; until here it is as it came
+ *   path_send      the whole frame, back where it came from
+ *
+ * Maps and constants are those of xdp/fast_abi.h. Needs Linux 6.1.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "xdp/answer_core.h"
+
+struct block {
+    __u8 bytes[FAST_BLOCK_SIZE];
+};
+
+/* Sizes are set by the loader. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fast_control);
+} control SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, FAST_SLOTS);
+    __type(key, __u32);
+    __type(value, struct fast_policy);
+} policies SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fast_state);
+} states SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct block);
+} templates SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct block);
+} images SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fast_counters);
+} counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct work);
+} scratch SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 16);
+} tap SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fast_bench_packet);
+} bench_packets SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fast_bench_result);
+} bench_results SEC(".maps");
+
+const volatile struct fast_limits limits;
+const volatile struct fast_faults faults;
+const volatile __u32 bench_n;
+
+__u32 bench_next;
+
+/* One packet's way. */
+struct path {
+    struct xdp_md *context;
+    const struct fast_control *control;
+    struct fast_counters *counters;
+    struct work *work;
+    const struct fast_policy *policy; /* once it is known to be for us */
+    __u64 word;
+    __u32 len; /* of the frame as it came */
+};
+
+/* --- sampling --- */
+
+static __always_inline int path_is_sampled(const struct path *path)
+{
+    __u64 mask = path->control->tap_mask;
+
+    return mask != ~0ULL && (bpf_get_prandom_u32() & mask) == 0;
+}
+
+/* `moved`: how many bytes in front of the frame are new. Nothing else has been written. */
+static __always_inline void path_sample(const struct path *path, __u32 moved, __u8 answered,
+                                        __u32 verdict)
+{
+    __u64 len = path->len;
+    struct fast_tap *sample;
+
+    if (!path_is_sampled(path)) {
+        return;
+    }
+    sample = bpf_ringbuf_reserve(&tap, sizeof(*sample), 0);
+    if (!sample) {
+        path->counters->tap_lost++;
+        return;
+    }
+    sample->at_ns = bpf_ktime_get_coarse_ns();
+    sample->len = (__u16)len;
+    sample->answered = answered;
+    sample->verdict = (__u8)verdict;
+    sample->ifindex = path->context->ingress_ifindex;
+    len = len < FAST_TAP_BYTES ? len : FAST_TAP_BYTES;
+    if (WORK_BOUNDED(len, 511, FAST_TAP_BYTES)) {
+        bpf_xdp_load_bytes(path->context, moved, sample->bytes, (__u32)len);
+    }
+    bpf_ringbuf_submit(sample, 0);
+}
+
+/* --- the way in --- */
+
+static __always_inline enum fast_reason path_admit(struct path *path)
+{
+    const __u8 *data = (const __u8 *)(long)path->context->data;
+    const __u8 *end = (const __u8 *)(long)path->context->data_end;
+    enum fast_reason reason;
+    struct packet packet;
+    __u32 slot;
+
+    path->len = (__u32)(end - data);
+    if (packet_read(data, end, &packet) < 0) {
+        return FAST_PASS_NOT_DNS;
+    }
+    path->word = *(const volatile __u64 *)&path->control->word;
+    slot = FAST_WORD_STATE(path->word);
+    path->policy = bpf_map_lookup_elem(&policies, &slot);
+    if (!path->policy) {
+        return FAST_PASS_OFF;
+    }
+    if (!packet_is_ours(&packet, path->policy)) {
+        return FAST_PASS_NOT_DNS;
+    }
+    if (bpf_ktime_get_coarse_ns() > path->control->deadline_ns) {
+        return FAST_PASS_STALE;
+    }
+    reason = packet_reason(&packet, path->policy, path->word);
+    if (reason != ANSWER_OK) {
+        return reason;
+    }
+    work_take(path->work, &packet, data);
+    return ANSWER_OK;
+}
+
+static __always_inline enum fast_reason path_load(const struct path *path)
+{
+    struct work *work = path->work;
+    __u32 at = packet_message_at(&work->packet);
+    __u64 len = work->packet.udp_len - PACKET_UDP_LEN;
+
+    if (len < QUESTION_LEN_MIN || len > FAST_QUERY_MAX) {
+        return FAST_PASS_SIZE;
+    }
+    work->message_len = (__u32)len;
+    if (!WORK_BOUNDED(len, 1023, FAST_QUERY_MAX) ||
+        bpf_xdp_load_bytes(path->context, at, work->frame + WORK_HEAD_LEN, (__u32)len) < 0) {
+        return FAST_PASS_BROKEN;
+    }
+    return ANSWER_OK;
+}
+
+static __always_inline enum fast_reason path_answer(const struct path *path)
+{
+    __u32 image_slot = FAST_WORD_IMAGE(path->word);
+    struct fast_tables tables = {
+        .policy = path->policy,
+        .templates = {&templates, FAST_WORD_TEMPLATE(path->word) * limits.template_blocks},
+        .image = {&images, image_slot * limits.image_blocks},
+        .has_image = image_slot < FAST_TABLE_SLOTS,
+    };
+    struct fast_states slot = {&states, FAST_WORD_STATE(path->word) * limits.services,
+                               limits.services};
+    enum fast_reason reason =
+        answer_read(path->work, path->policy, (__u32)path->control->now_wall_s);
+
+    return reason == ANSWER_OK ? answer_write(path->work, &tables, &slot) : reason;
+}
+
+/* --- the way out --- */
+
+/* Makes the packet as long as the answer: at its end or, where the driver left no room there, at
+ * its beginning. All of it is written anew, so it makes no difference to what follows. */
+static __always_inline enum fast_reason path_grow(const struct path *path)
+{
+    int more = (int)path->work->frame_len - (int)path->len;
+    __u32 moved = 0;
+
+    if (more > 0) {
+        if (!faults.tail && bpf_xdp_adjust_tail(path->context, more) == 0) {
+            path->counters->grown_tail++;
+        } else if (!faults.head && bpf_xdp_adjust_head(path->context, -more) == 0) {
+            path->counters->grown_head++;
+            moved = (__u32)more;
+        } else {
+            return FAST_PASS_ROOM;
+        }
+    }
+    path_sample(path, moved, 1, path->work->answer);
+    if (more < 0 && bpf_xdp_adjust_tail(path->context, more) < 0) {
+        return FAST_PASS_ROOM;
+    }
+    return ANSWER_OK;
+}
+
+static __always_inline int path_send(const struct path *path)
+{
+    __u64 at = path->work->frame_at;
+    __u64 len = path->work->frame_len;
+
+    if (!WORK_BOUNDED(at, 127, WORK_HEAD_LEN) || !WORK_BOUNDED(len, 2047, WORK_MESSAGE_LEN)) {
+        return -1;
+    }
+    return bpf_xdp_store_bytes(path->context, 0, path->work->frame + at, (__u32)len) < 0 ? -1 : 0;
+}
+
+static __always_inline void path_count(const struct path *path)
+{
+    struct fast_counters *sums = path->counters;
+    const struct work *work = path->work;
+    __u32 answer = work->answer & 3;
+
+    if (answer < FAST_ANSWERS) {
+        sums->answered[answer]++;
+    }
+    sums->answered_ipv6 += work->packet.ipv6 & 1;
+    if (work->asked) {
+        sums->answered_edns++;
+        sums->answered_ecs += work->asked / WORK_ECS & 1;
+        sums->answered_cookie += work->asked / WORK_COOKIE & 1;
+        sums->answered_do += work->asked / WORK_DNSSEC_OK & 1;
+    }
+    sums->query_bytes += work->message_len;
+    sums->response_bytes += work->at;
+}
+
+static __always_inline enum fast_reason path_run(struct path *path)
+{
+    enum fast_reason reason = path_admit(path);
+
+    WORK_BARRIER();
+    if (reason == ANSWER_OK) {
+        reason = path_load(path);
+    }
+    WORK_BARRIER();
+    if (reason == ANSWER_OK) {
+        reason = path_answer(path);
+    }
+    WORK_BARRIER();
+    if (reason == ANSWER_OK) {
+        reason = path_grow(path);
+    }
+    return reason;
+}
+
+/* --- measuring --- */
+
+static __always_inline __u32 bench_restore(struct xdp_md *context)
+{
+    __u32 index = bench_next;
+    const struct fast_bench_packet *packet = bpf_map_lookup_elem(&bench_packets, &index);
+    __u64 len;
+
+    bench_next = index + 1 < bench_n ? index + 1 : 0;
+    if (packet) {
+        len = packet->len;
+        bpf_xdp_adjust_tail(context, (int)len - (int)(context->data_end - context->data));
+        if (WORK_BOUNDED(len, 1023, FAST_BENCH_BYTES)) {
+            bpf_xdp_store_bytes(context, 0, (void *)(unsigned long)packet->bytes, (__u32)len);
+        }
+    }
+    return index;
+}
+
+static __always_inline void bench_note(__u32 index, __u64 began_ns, const struct path *path,
+                                       enum fast_reason reason)
+{
+    struct fast_bench_result *result = bpf_map_lookup_elem(&bench_results, &index);
+
+    if (result) {
+        result->ns = (__u32)(bpf_ktime_get_ns() - began_ns);
+        result->answered = reason == ANSWER_OK;
+        result->verdict = (__u8)(reason == ANSWER_OK ? path->work->answer : reason);
+    }
+}
+
+SEC("xdp")
+int answer(struct xdp_md *context)
+{
+    struct path path = {.context = context};
+    __u32 cpu = bpf_get_smp_processor_id();
+    __u32 zero = 0;
+    enum fast_reason reason;
+    int action = XDP_PASS;
+    __u64 began_ns = 0;
+    __u32 index = 0;
+
+    if (bench_n) {
+        index = bench_restore(context);
+        began_ns = bpf_ktime_get_ns();
+    }
+    path.control = bpf_map_lookup_elem(&control, &zero);
+    path.counters = bpf_map_lookup_elem(&counters, &cpu);
+    path.work = bpf_map_lookup_elem(&scratch, &zero);
+    if (!path.control || !path.counters || !path.work) {
+        return XDP_PASS;
+    }
+    reason = path_run(&path);
+    if (reason == ANSWER_OK) {
+        action = path_send(&path) == 0 ? XDP_TX : XDP_ABORTED;
+        path_count(&path);
+    } else {
+        if (reason < FAST_PASS_REASONS) {
+            path.counters->passed[reason]++;
+        }
+        if (reason != FAST_PASS_NOT_DNS) {
+            path_sample(&path, 0, 0, reason);
+        }
+    }
+    if (bench_n) {
+        bench_note(index, began_ns, &path, reason);
+    }
+    return action;
+}
+
+/* What a measured run costs without answering. */
+SEC("xdp")
+int answer_floor(struct xdp_md *context)
+{
+    __u64 began_ns;
+    __u32 index;
+
+    if (bench_n) {
+        struct fast_bench_result *result;
+
+        index = bench_restore(context);
+        began_ns = bpf_ktime_get_ns();
+        result = bpf_map_lookup_elem(&bench_results, &index);
+        if (result) {
+            result->ns = (__u32)(bpf_ktime_get_ns() - began_ns);
+        }
+    }
+    return XDP_PASS;
+}
+
+const char license_text[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+ *
+ * A query becomes its answer, in memory: what edge/answer would send, or the reason why it is
+ * passed up. Until the caller copies the frame out, the packet is as it came. Pure.
+ *
+ *   question_read    header, name, type                    (xdp/question_core.h)
+ *   option_read      OPT                                   (xdp/option_core.h)
+ *   find_read        the template                          (xdp/find_core.h)
+ *   answer_static    its body, or
+ *   answer_service   whom this client is sent to, their records
+ *   answer_opt       what the query's OPT asked for
+ *   frame_finish     everything in front of it, checksums  (xdp/frame_core.h)
+ */
+#ifndef XDP_ANSWER_CORE_H
+#define XDP_ANSWER_CORE_H
+
+#include <linux/types.h>
+
+#include "xdp/find_core.h"
+#include "xdp/frame_core.h"
+#include "xdp/option_core.h"
+#include "xdp/question_core.h"
+#include "xdp/states_core.h"
+
+#define ANSWER_OK FAST_PASS_REASONS
+#define ANSWER_UDP_MIN 512u /* RFC 6891 section 6.2.3 */
+#define ANSWER_UDP_MAX 1232u
+#define ANSWER_TTLS_MAX 32u /* of one PoP's records */
+#define ANSWER_TTL_AT 6u
+
+/* Appends `len` bytes that stand at `from` of a block, in words. False: they cross its end, or
+ * there is no room. */
+BYTES_INLINE int answer_append(struct work *work, const __u8 *block, __u32 from, __u32 len)
+{
+    __u8 *message = work_message(work);
+    __u32 to = work->at;
+
+    if (from + len > FAST_BLOCK_SIZE || to + len > ANSWER_UDP_MAX) {
+        return 0;
+    }
+    for (__u32 i = 0; i < ANSWER_UDP_MAX; i += 8) {
+        if (i >= len) {
+            break;
+        }
+        bytes_put_u64(message + ((to + i) & (WORK_MESSAGE_LEN - 1)),
+                      bytes_get_u64(block + ((from + i) & (FAST_BLOCK_SIZE - 8))));
+    }
+    work->at = to + len;
+    return 1;
+}
+
+BYTES_INLINE enum fast_reason answer_static(struct work *work, const struct find *find)
+{
+    const struct fast_template *template = find_template(find);
+    __u32 name_room = NAME_WORDS((__u32) template->name_len) * 8;
+    __u32 at = work->at;
+
+    work->sum += sum_at(bytes_swap_u16(template->body_sum), at);
+    work->answer_n = template->answer_n;
+    if (!answer_append(work, find->block, find->offset + (__u32)sizeof(*template) + name_room,
+                       template->body_len)) {
+        return FAST_PASS_LARGE;
+    }
+    return ANSWER_OK;
+}
+
+/* --- services --- */
+
+BYTES_INLINE void answer_no_address(struct map_address *ret_address)
+{
+    map_address_ipv4(0, ret_address);
+    ret_address->family = MAP_ADDRESS_NONE;
+}
+
+/* The addresses the query speaks for (RFC 7871 section 7.5: SOURCE 0 asks not to use the
+ * client's). */
+BYTES_INLINE void answer_client(struct work *work)
+{
+    struct map_client *client = &work->client;
+
+    if (work->asked & WORK_ECS && work->ecs_source) {
+        if (work->ecs_family == 1) {
+            map_address_ipv4((__u32)(work->ecs_address[0] >> 32), &client->ecs);
+        } else {
+            map_address_ipv6(work->ecs_address[0], work->ecs_address[1], &client->ecs);
+        }
+    } else {
+        answer_no_address(&client->ecs);
+    }
+    if (work->packet.ipv6) {
+        map_address_ipv6(bytes_swap_u64(work->packet.source.words[0]),
+                         bytes_swap_u64(work->packet.source.words[1]), &client->source);
+    } else {
+        map_address_ipv4((__u32)bytes_swap_u64(work->packet.source.words[1]), &client->source);
+    }
+}
+
+/* Whom the service sends this client to: verdict and picks. */
+BYTES_INLINE enum fast_reason answer_choose(struct work *work, const struct fast_tables *tables,
+                                            const struct fast_template *template,
+                                            const struct fast_state *state)
+{
+    const struct map_entry *maps;
+    const struct map_entry *map;
+
+    maps = map_region_block(&tables->image, tables->policy->maps_block + template->map / 8u);
+    if (!maps) {
+        return FAST_PASS_BROKEN;
+    }
+    map = &maps[template->map & 7];
+    answer_client(work);
+    WORK_BARRIER();
+    map_decide(&tables->image, map, tables->policy->records_block, &work->client, &work->verdict);
+    WORK_BARRIER();
+    map_select(&work->verdict.record, state->states[template->family & 1], map->tail, map->tail_n,
+               template->want, &work->picks);
+    WORK_BARRIER();
+    return ANSWER_OK;
+}
+
+/* What the TTLs of a piece add to its sum, which starts at an even byte. */
+BYTES_INLINE __u64 answer_ttls(struct work *work, const struct fast_variant *variant,
+                               __u32 piece_at, __u32 ttl)
+{
+    __u8 *message = work_message(work);
+    __u32 stride = variant->ttl_stride;
+    __u32 at = piece_at + ANSWER_TTL_AT;
+    __u64 sum = 0;
+
+    ttl = bytes_swap_u32(ttl);
+    for (__u32 i = 0; i < ANSWER_TTLS_MAX; i++) {
+        if (i >= variant->ttl_n) {
+            break;
+        }
+        bytes_put_u32(message + (at & (WORK_MESSAGE_LEN - 1)), ttl);
+        sum += sum_at(ttl, at);
+        at += stride;
+    }
+    return sum;
+}
+
+/* The records of one PoP. */
+BYTES_INLINE enum fast_reason answer_pop(struct work *work, const struct fast_tables *tables,
+                                         const struct fast_variant *variant, __u32 ttl)
+{
+    const __u8 *block;
+    __u32 at = work->at;
+
+    if (!variant->len) {
+        return ANSWER_OK;
+    }
+    if (variant->ttl_n > ANSWER_TTLS_MAX) {
+        return FAST_PASS_LARGE;
+    }
+    block = map_region_block(&tables->templates, FAST_PLACE_BLOCK(variant->place));
+    if (!block) {
+        return FAST_PASS_BROKEN;
+    }
+    if (!answer_append(work, block, FAST_PLACE_OFFSET(variant->place), variant->len)) {
+        return FAST_PASS_LARGE;
+    }
+    work->answer_n += variant->rr_n;
+    work->sum += sum_at(bytes_swap_u16(variant->sum), at) + answer_ttls(work, variant, at, ttl);
+    return ANSWER_OK;
+}
+
+BYTES_INLINE enum fast_reason answer_service(struct work *work, const struct fast_tables *tables,
+                                             const struct fast_states *states,
+                                             const struct fast_template *template)
+{
+    const struct fast_variant *variants;
+    const struct fast_state *state;
+    enum fast_reason reason;
+
+    if (!tables->has_image) {
+        return FAST_PASS_IMAGE;
+    }
+    state = fast_states_get(states, template->service);
+    variants = map_region_block(&tables->templates, template->variants_block);
+    if (!state || !variants) {
+        return FAST_PASS_BROKEN;
+    }
+    reason = answer_choose(work, tables, template, state);
+    if (reason != ANSWER_OK) {
+        return reason;
+    }
+    work->ecs_scope = work->verdict.scope;
+    if (work->picks.count == 0) {
+        return FAST_PASS_EMPTY;
+    }
+    for (__u32 i = 0; i < MAP_PICKS_MAX; i++) {
+        if (i >= work->picks.count) {
+            break;
+        }
+        reason = answer_pop(work, tables, &variants[work->picks.pop[i]], state->ttl);
+        if (reason != ANSWER_OK) {
+            return reason;
+        }
+        WORK_BARRIER();
+    }
+    return ANSWER_OK;
+}
+
+/* --- OPT --- */
+
+BYTES_INLINE __u8 *answer_option(__u8 *to, __u32 code, __u32 len)
+{
+    bytes_put_be16(to, (__u16)code);
+    bytes_put_be16(to + 2, (__u16)len);
+    return to + OPTION_HEAD_LEN;
+}
+
+/* The three options, in edge's order. */
+BYTES_INLINE __u32 answer_options(struct work *work, const struct fast_policy *policy, __u32 at)
+{
+    __u8 *message = work_message(work);
+    __u8 *to;
+
+    if (work->asked & WORK_COOKIE) {
+        to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_COOKIE, COOKIE_LEN);
+        for (__u32 i = 0; i < COOKIE_LEN / 8; i++) {
+            bytes_put_u64(to + i * 8, work->cookie_reply[i]);
+        }
+        at += OPTION_HEAD_LEN + COOKIE_LEN;
+    }
+    if (work->asked & WORK_NSID && policy->nsid_len) {
+        to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_NSID, policy->nsid_len);
+        for (__u32 i = 0; i < FAST_NSID_MAX / 8; i++) {
+            bytes_put_u64(to + i * 8, bytes_get_u64(policy->nsid + (__u64)i * 8));
+        }
+        at += OPTION_HEAD_LEN + policy->nsid_len;
+    }
+    if (work->asked & WORK_ECS) { /* RFC 7871 section 7.2.1 */
+        to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_ECS,
+                           OPTION_ECS_HEAD_LEN + work->ecs_address_len);
+        bytes_put_be16(to, work->ecs_family);
+        to[2] = work->ecs_source;
+        to[3] = (__u8)work->ecs_scope;
+        bytes_put_u64(to + 4, bytes_swap_u64(work->ecs_address[0]));
+        bytes_put_u64(to + 12, bytes_swap_u64(work->ecs_address[1]));
+        at += OPTION_HEAD_LEN + OPTION_ECS_HEAD_LEN + work->ecs_address_len;
+    }
+    return at;
+}
+
+/* Sum of the bytes from `at` to `end`, which is at most 256 of them. */
+BYTES_INLINE __u64 answer_sum(const struct work *work, __u32 at, __u32 end)
+{
+    const __u8 *message = work->frame + WORK_HEAD_LEN;
+    __u32 len = end - at;
+    __u64 sum = 0;
+
+    for (__u32 i = 0; i < 256; i += 8) {
+        __u64 word;
+
+        if (i >= len) {
+            break;
+        }
+        word = bytes_get_u64(message + ((at + i) & (WORK_MESSAGE_LEN - 1)));
+        if (i + 8 > len) {
+            word &= name_tail_mask(len);
+        }
+        sum += sum_u64(word);
+    }
+    return sum_at(sum, at);
+}
+
+BYTES_INLINE void answer_opt(struct work *work, const struct fast_policy *policy)
+{
+    __u32 at = work->at & (WORK_MESSAGE_LEN - 1);
+    __u8 *opt = work_message(work) + at;
+    __u32 end;
+
+    opt[0] = 0;
+    bytes_put_be16(opt + 1, QUESTION_TYPE_OPT);
+    bytes_put_be16(opt + 3, ANSWER_UDP_MAX);
+    bytes_put_u32(opt + 5, work->asked & WORK_DNSSEC_OK ? 0x00800000u : 0);
+    end = answer_options(work, policy, at + OPTION_OPT_LEN);
+    bytes_put_be16(opt + 9, (__u16)(end - at - OPTION_OPT_LEN));
+    WORK_BARRIER();
+    work->sum += answer_sum(work, at, end);
+    work->at = end;
+}
+
+/* --- all of it --- */
+
+/* The judgement of the query's cookie makes no difference here but for the one sent back: limiting
+ * rates, which tells between them, keeps everything out of the kernel. */
+BYTES_INLINE enum fast_reason answer_cookie(struct work *work, const struct fast_policy *policy,
+                                            __u32 now_s)
+{
+    const __u8 *address = (const __u8 *)work->packet.source.words;
+
+    if (!policy->cookies.count) {
+        work->asked &= ~(__u32)WORK_COOKIE;
+        return ANSWER_OK;
+    }
+    if (!cookie_len_ok(work->cookie_len)) { /* RFC 7873 section 5.2.2 */
+        return FAST_PASS_COOKIE;
+    }
+    if (work->packet.ipv6) {
+        (void)cookie_answer(&policy->cookies, (const __u8 *)work->cookie, work->cookie_len, address,
+                            16, now_s, (__u8 *)work->cookie_reply);
+    } else {
+        (void)cookie_answer(&policy->cookies, (const __u8 *)work->cookie, work->cookie_len,
+                            address + 12, 4, now_s, (__u8 *)work->cookie_reply);
+    }
+    return ANSWER_OK;
+}
+
+/* Reads the query that lies in the frame. */
+BYTES_INLINE enum fast_reason answer_read(struct work *work, const struct fast_policy *policy,
+                                          __u32 now_s)
+{
+    enum fast_reason reason = question_read(work, policy->seed);
+
+    WORK_BARRIER();
+    if (reason == QUESTION_OK) {
+        reason = option_read(work);
+    }
+    WORK_BARRIER();
+    if (reason == QUESTION_OK && work->asked & WORK_COOKIE) {
+        reason = answer_cookie(work, policy, now_s);
+    }
+    WORK_BARRIER();
+    return reason;
+}
+
+BYTES_INLINE __u32 answer_limit(const struct work *work)
+{
+    __u32 limit = work->asked & WORK_EDNS ? work->udp_size : 0;
+
+    if (limit > ANSWER_UDP_MAX) {
+        limit = ANSWER_UDP_MAX;
+    }
+    return limit < ANSWER_UDP_MIN ? ANSWER_UDP_MIN : limit;
+}
+
+/* Writes the answer over the query. */
+BYTES_INLINE enum fast_reason answer_write(struct work *work, const struct fast_tables *tables,
+                                           const struct fast_states *states)
+{
+    const struct fast_template *template;
+    enum fast_reason reason;
+    struct find find;
+
+    if (find_read(work, tables, &find) < 0) {
+        return FAST_PASS_UNKNOWN;
+    }
+    template = find_template(&find);
+    if (work->asked & WORK_DNSSEC_OK && !(template->attributes & FAST_DO_SAME)) {
+        return FAST_PASS_DNSSEC;
+    }
+    work->at = WORK_HEADER_LEN + work->name_len + 4;
+    work->sum = work->question_sum;
+    work->answer_n = 0;
+    work->ecs_scope = 0;
+    work->answer = template->answer;
+    WORK_BARRIER();
+    if (template->kind == FAST_STATIC) {
+        reason = answer_static(work, &find);
+    } else {
+        reason = answer_service(work, tables, states, template);
+    }
+    WORK_BARRIER();
+    if (reason != ANSWER_OK) {
+        return reason;
+    }
+    if (work->asked & WORK_EDNS) {
+        answer_opt(work, tables->policy);
+    }
+    WORK_BARRIER();
+    if (work->at > answer_limit(work)) {
+        return FAST_PASS_LARGE;
+    }
+    frame_finish(work, template);
+    return ANSWER_OK;
+}
+
+#endif
