@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A rendering under way, shared by the files of this folder and nobody else.
+ */
+#ifndef EDGE_RENDER_WORK_H
+#define EDGE_RENDER_WORK_H
+
+#include <stdint.h>
+
+#include "edge/render/render.h"
+#include "edge/render/render_ask.h"
+
+struct arena;
+
+/* The records each PoP of a service contributes, for a type: the same at all its names, or, where
+ * its answer is an alias that pointers lead into, at all its names of one length. */
+struct render_variants {
+    uint32_t next; /* index + 1 of the service's next ones */
+    uint16_t qtype;
+    uint8_t name_len;          /* 0: any */
+    enum render_reason reason; /* RENDER_TAKEN: they are in the table; else why not */
+    uint8_t attributes;
+    uint32_t block;                          /* in the table */
+    const struct template_variant *variants; /* MAP_STATES, with the TTLs zero */
+};
+
+struct render_work {
+    struct template_builder *builder;
+    struct render_ask ask;
+    struct arena *arena; /* bytes of the variants */
+    uint32_t *first;     /* by service: index + 1 of its first variants, 0: none */
+    struct render_variants *variants;
+    uint32_t variants_n;
+    uint32_t variants_room;
+    bool failed; /* out of memory: what is asked of it from then on says RENDER_FULL */
+    struct render_reply plain, upper, other;
+};
+
+int render_work_init(struct render_work *work, const struct snapshot *snapshot, uint32_t block_max,
+                     uint64_t seed);
+void render_work_done(struct render_work *work);
+
+/* Renders one name (lower case) and type into the builder. */
+enum render_reason render_one(struct render_work *work, const uint8_t *name, uint16_t qtype);
+
+/* The same once it is known that a service chose what work->plain says. */
+enum render_reason render_geo(struct render_work *work, const uint8_t *name, uint16_t qtype);
+
+/* What became of an attempt to add to the builder. */
+enum render_reason render_added(struct render_work *work, int status);
+
+#endif
