@@ -46,7 +46,7 @@ static int loader_record(struct loader *loader, const zs_scanner_t *scanner, con
 /* $INCLUDE is followed here and not by the scanner, which would follow a file that includes itself
  * until descriptors run out. The included file starts with our origin (or the one named) and TTL
  * and changes neither for us (RFC 1035 section 5.1). */
-static int loader_include(struct loader *loader, const zs_scanner_t *scanner, const char *path,
+static int loader_include(struct loader *loader, zs_scanner_t *scanner, const char *path,
                           unsigned depth)
 {
     const char *origin =
@@ -54,6 +54,7 @@ static int loader_include(struct loader *loader, const zs_scanner_t *scanner, co
     char *included;
     int status;
 
+    scanner->top = 0; /* libzscanner 3.2 leaves the directive on its stack, which holds 16 */
     if (depth == 0) {
         return loader_fail(loader, scanner, path,
                            "$INCLUDE is not possible here, or nested too deep");

@@ -245,6 +245,7 @@ Test(zone_loader, includes_follow_the_folder_and_keep_the_origin, .fini = remove
 {
     struct failure failure = {{0}};
     struct zone *zone = NULL;
+    char many[4096];
     bool exact;
 
     cr_assert_not_null(mkdtemp(folder));
@@ -286,6 +287,17 @@ Test(zone_loader, includes_follow_the_folder_and_keep_the_origin, .fini = remove
     put("main.zone", APEX "$INCLUDE f0\n");
     cr_expect_lt(load_file(&zone, &failure), 0);
     cr_expect(strstr(failure.text, "too many files are included"), "%s", failure.text);
+
+    snprintf(many, sizeof(many), "%s", APEX);
+    for (int i = 0; i < 50; i++) {
+        snprintf(many + strlen(many), sizeof(many) - strlen(many),
+                 "$INCLUDE f5\ny%d A 192.0.2.1\n", i);
+    }
+    put("main.zone", many);
+    cr_expect_eq(load_file(&zone, &failure), 0, "as many as one likes: %s", failure.text);
+    find(zone, "y49.example.com.", &exact);
+    cr_expect(exact);
+    zone_unref(zone);
 
     put("main.zone", APEX "$INCLUDE missing.inc\n");
     cr_expect_lt(load_file(&zone, &failure), 0);
