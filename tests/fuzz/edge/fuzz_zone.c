@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A master file. What loads must be found again, name by name, and be answered with well-formed
- * messages, with DNSSEC and without; what a signed zone denies it proves.
+ * messages, with DNSSEC and without; what a signed zone denies it proves. Where the bytes hold a
+ * NUL, what stands before it is read as another zone first, which must change nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,51 @@ static void ask_all(const struct zone *zone, const struct snapshot *snapshot)
     answer_scratch_free(scratch);
 }
 
+static int load(struct zone_loader *loader, const char *bytes, size_t len, const uint8_t *origin,
+                struct zone **ret_zone, struct zone_report *report, struct failure *failure)
+{
+    struct zone_text text = {.path = "zone", .bytes = bytes, .len = len};
+    int status = zone_loader_read(loader, &text, origin, failure);
+
+    return status ? status : zone_loader_finish(loader, ret_zone, report, failure);
+}
+
+/* After another zone, and alone. */
+static int load_twice(const uint8_t *bytes, size_t len, const uint8_t *origin,
+                      struct zone **ret_zone, struct zone_report *report, struct failure *failure)
+{
+    const char *first = (const char *)bytes;
+    const char *text = memchr(first, 0, len);
+    struct zone_loader *loader = zone_loader_new();
+    struct zone_report alone_report;
+    struct failure alone_failure = {{0}};
+    struct zone *alone = NULL;
+    struct zone *other = NULL;
+    int status;
+
+    if (text) {
+        (void)load(loader, first, (size_t)(text - first), origin, &other, NULL, failure);
+        zone_unref(other);
+        text++;
+    } else {
+        text = first;
+    }
+    len -= (size_t)(text - first);
+    failure->text[0] = '\0';
+    status = load(loader, text, len, origin, ret_zone, report, failure);
+    need(zone_load_bytes("zone", text, len, origin, &alone, &alone_report, &alone_failure) ==
+                 status &&
+             strcmp(failure->text, alone_failure.text) == 0,
+         "the same as alone");
+    need(status || ((*ret_zone)->node_n == alone->node_n && (*ret_zone)->serial == alone->serial &&
+                    report->warning_n == alone_report.warning_n &&
+                    strcmp(report->first_warning, alone_report.first_warning) == 0),
+         "the zone is the same as alone");
+    zone_unref(alone);
+    zone_loader_free(loader);
+    return status;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -125,7 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     int status;
 
     name_from_text("example.com.", origin);
-    status = zone_load_bytes("zone", (const char *)bytes, len, origin, &zone, &report, &failure);
+    status = load_twice(bytes, len, origin, &zone, &report, &failure);
     need(status == 0 || (status < 0 && failure.text[0]), "a failure has a reason");
     if (status == 0) {
         struct zone_set *zones = zone_set_new();

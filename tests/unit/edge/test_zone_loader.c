@@ -290,8 +290,8 @@ Test(zone_loader, includes_follow_the_folder_and_keep_the_origin, .fini = remove
 
     snprintf(many, sizeof(many), "%s", APEX);
     for (int i = 0; i < 50; i++) {
-        snprintf(many + strlen(many), sizeof(many) - strlen(many),
-                 "$INCLUDE f5\ny%d A 192.0.2.1\n", i);
+        snprintf(many + strlen(many), sizeof(many) - strlen(many), "$INCLUDE f5\ny%d A 192.0.2.1\n",
+                 i);
     }
     put("main.zone", many);
     cr_expect_eq(load_file(&zone, &failure), 0, "as many as one likes: %s", failure.text);
@@ -302,6 +302,111 @@ Test(zone_loader, includes_follow_the_folder_and_keep_the_origin, .fini = remove
     put("main.zone", APEX "$INCLUDE missing.inc\n");
     cr_expect_lt(load_file(&zone, &failure), 0);
     cr_expect(strstr(failure.text, "missing.inc"), "%s", failure.text);
+}
+
+/* Who reads one zone after another must not carry anything from one to the next. */
+static int read_next(struct zone_loader *loader, const char *origin_text, const char *text,
+                     struct zone **ret_zone, struct failure *failure)
+{
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    char path[128];
+    struct zone_text source = {.path = path, .bytes = text, .len = strlen(text), .includes = true};
+    int status;
+
+    snprintf(path, sizeof(path), "%s/main.zone", folder);
+    name_from_text(origin_text, origin);
+    failure->text[0] = '\0';
+    status = zone_loader_read(loader, &source, origin, failure);
+    return status ? status : zone_loader_finish(loader, ret_zone, NULL, failure);
+}
+
+static uint32_t ttl_of(const struct zone *zone, const char *name)
+{
+    bool exact;
+    const struct zone_rrset *rrset = zone_node_rrset(find(zone, name, &exact), WIRE_TYPE_A);
+
+    return exact && rrset ? wire_get_u32(rrset->wire + 6) : 0;
+}
+
+Test(zone_loader, nothing_of_one_file_reaches_the_next, .fini = remove_folder)
+{
+    static const struct {
+        const char *first;
+        bool good;
+        const char *why;
+    } rows[] = {
+        {APEX, true, "good"},
+        {APEX "x A 192.0.2.1", true, "no newline at its end"},
+        {APEX "x ( A\n 192.0.2.1 )", true, "ends with a record of two lines"},
+        {APEX "$ORIGIN y.example.com.\n$TTL 77\nx A 192.0.2.1\n", true, "origin and TTL"},
+        {APEX "; comment", true, "ends in a comment"},
+        {APEX "x 99 CH A 192.0.2.1\n", false, "class"},
+        {APEX "x ( A\n", false, "a parenthesis is left open"},
+        {APEX "x ( A 192.0.2.1\n 192.0.2.2", false, "too much within parentheses"},
+        {APEX "x TXT \"open", false, "a string is left open"},
+        {APEX "x TXT \\", false, "ends with an escape"},
+        {APEX "x A 192.0.2.300\nz A 192.0.2.1\n", false, "an address that is none"},
+        {APEX "$ORIGIN \nx A 192.0.2.1\n", false, "a bad directive"},
+        {APEX "$TTL 5 5\n", false, "a bad TTL"},
+        {APEX "x 5", false, "ends within a record"},
+        {APEX "x.example.org. A 192.0.2.1\n", false, "outside the zone"},
+        {"$TTL 5\n@ NS ns\n", false, "no SOA"},
+        {APEX "$INCLUDE good.inc\n", true, "one that includes"},
+        {APEX "$INCLUDE bad.inc\n", false, "one that includes one that is bad"},
+        {APEX "$INCLUDE missing.inc\n", false, "one that includes one that is not there"},
+    };
+    struct zone_loader *loader = zone_loader_new();
+    struct failure failure;
+
+    cr_assert_not_null(mkdtemp(folder));
+    put("good.inc", "$ORIGIN inc.example.com.\n$TTL 55\nx A 192.0.2.5\n");
+    put("bad.inc", "$ORIGIN inc.example.com.\n$TTL 55\nx ( A 192.0.2.5\n");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct zone *zone = NULL;
+        int status = read_next(loader, "example.com.", rows[i].first, &zone, &failure);
+
+        cr_expect_eq(status == 0, rows[i].good, "%s: %s", rows[i].why, failure.text);
+        zone_unref(zone);
+        zone = NULL;
+        status = read_next(loader, "Other.org.",
+                           "@ 60 SOA ns h 1 2 3 4 5\n NS ns\nns A 192.0.2.1\n"
+                           "$INCLUDE good.inc other.org.\nlast A 192.0.2.2\n",
+                           &zone, &failure);
+        cr_expect_lt(status, 0, "after %s: outside this zone", rows[i].why);
+        cr_expect(strstr(failure.text, "/good.inc:3: x.inc.example.com. lies outside the zone"),
+                  "after %s: %s", rows[i].why, failure.text);
+        cr_assert_eq(read_next(loader, "Other.org.",
+                               "@ 60 SOA ns h 1 2 3 4 5\n NS ns\nns A 192.0.2.1\n", &zone,
+                               &failure),
+                     0, "after %s: %s", rows[i].why, failure.text);
+        cr_expect_eq(ttl_of(zone, "ns.other.org."), ZONE_LOADER_DEFAULT_TTL, "after %s",
+                     rows[i].why);
+        zone_unref(zone);
+        cr_expect_lt(read_next(loader, "example.com.", " A 192.0.2.1\n", &zone, &failure), 0);
+        cr_expect(strstr(failure.text, "/main.zone:1: "), "after %s: %s", rows[i].why,
+                  failure.text);
+        cr_expect(strstr(failure.text, "owner"), "after %s: %s", rows[i].why, failure.text);
+    }
+    zone_loader_free(loader);
+}
+
+Test(zone_loader, what_was_read_may_be_left_unfinished, .fini = remove_folder)
+{
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    struct zone_text text = {.path = "z", .bytes = APEX, .len = sizeof(APEX) - 1};
+    struct zone_loader *loader = zone_loader_new();
+    struct failure failure;
+    struct zone *zone = NULL;
+
+    cr_assert_not_null(mkdtemp(folder));
+    name_from_text("example.com.", origin);
+    cr_assert_eq(zone_loader_read(loader, &text, origin, &failure), 0);
+    cr_assert_eq(read_next(loader, "example.com.", APEX "x A 192.0.2.2\n", &zone, &failure), 0);
+    cr_expect_eq(ttl_of(zone, "x.example.com."), 300);
+    zone_unref(zone);
+    cr_assert_eq(zone_loader_read(loader, &text, origin, &failure), 0);
+    zone_loader_free(loader);
+    zone_loader_free(NULL);
 }
 
 Test(zone_loader, too_large_sets_are_refused)
