@@ -23,6 +23,7 @@
 struct config_owned {
     struct config config;
     struct arena *arena;
+    unsigned references;
 };
 
 int config_no_memory(const struct config_reader *reader)
@@ -575,6 +576,7 @@ int config_load_bytes(const char *path, const uint8_t *bytes, size_t len,
         return failure_set(failure, -ENOMEM, "out of memory");
     }
     owned->arena = arena;
+    owned->references = 1;
     owned->config.path = arena_copy(arena, path, strlen(path));
     code = owned->config.path ? yaml_load_bytes(path, bytes, len, &document, failure)
                               : failure_set(failure, -ENOMEM, "out of memory");
@@ -583,10 +585,7 @@ int config_load_bytes(const char *path, const uint8_t *bytes, size_t len,
 
         config_set_defaults(&owned->config);
         SHA256(bytes, len, owned->config.digest);
-        owned->config.bytes = arena_copy(arena, bytes, len);
-        owned->config.bytes_len = len;
-        code = owned->config.bytes ? config_read_root(&reader, yaml_root(document))
-                                   : config_no_memory(&reader);
+        code = config_read_root(&reader, yaml_root(document));
     }
     yaml_unload(document);
     if (code < 0) {
@@ -611,10 +610,18 @@ int config_load(const char *path, struct config **ret_config, struct failure *fa
     return code;
 }
 
+struct config *config_ref(struct config *config)
+{
+    ((struct config_owned *)config)->references++;
+    return config;
+}
+
 void config_free(struct config *config)
 {
-    if (config) {
-        arena_free(((struct config_owned *)config)->arena);
+    struct config_owned *owned = (struct config_owned *)config;
+
+    if (owned && --owned->references == 0) {
+        arena_free(owned->arena);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * edge.yaml as a value: what the operator wrote, checked in form but not yet against the world
- * (files are opened and names resolved by the loader). Immutable, owned by whoever loaded it, freed
+ * (files are opened and names resolved by the loader). Immutable, shared by reference, freed
  * whole.
  */
 #ifndef EDGE_CONFIG_H
@@ -77,8 +77,6 @@ struct config {
     bool rate_limit_on;
     struct admission_setup rate_limit; /* when it is on */
     uint8_t digest[32];                /* SHA-256 of the file */
-    const uint8_t *bytes; /* the file itself: what is read again when a later version is wrong */
-    size_t bytes_len;
 };
 
 /* -EINVAL with "FILE:LINE:COL: reason" for a file that is wrong, -errno of the file system
@@ -89,6 +87,8 @@ int config_load(const char *path, struct config **ret_config, struct failure *fa
 int config_load_bytes(const char *path, const uint8_t *bytes, size_t len,
                       struct config **ret_config, struct failure *failure);
 
+/* One thread takes references and gives them back; config_free() gives back one. */
+struct config *config_ref(struct config *config);
 void config_free(struct config *config); /* NULL is allowed */
 
 /* What a reload cannot change, because it is bound before privileges are dropped: a static text

@@ -271,14 +271,7 @@ int publisher_open(struct config *config, enum publisher_start start,
         return -ENOMEM;
     }
     pthread_mutex_init(&publisher->lock, NULL);
-    code = config_load_bytes(config->path, config->bytes, config->bytes_len, &publisher->started,
-                             NULL);
-    if (code < 0) {
-        report_add_text(report, "out of memory");
-        config_free(config);
-        publisher_free(publisher);
-        return code;
-    }
+    publisher->started = config_ref(config);
     code = loader_load(config, NULL, LOADER_SERVE, &publisher->loaded, report);
     if (code == 0 && start == PUBLISHER_REPLACE && report->count) {
         code = -EINVAL;
@@ -353,17 +346,13 @@ void publisher_free(struct publisher *publisher)
 static struct config *publisher_read_config(const struct publisher *publisher,
                                             struct report *report)
 {
-    const struct config *running = publisher->loaded->config;
+    struct config *running = publisher->loaded->config;
     struct failure failure = {{0}};
     struct config *wanted = NULL;
 
     if (config_load(running->path, &wanted, &failure) < 0) {
         report_add_text(report, "%s (the running configuration stays)", failure.text);
-        if (config_load_bytes(running->path, running->bytes, running->bytes_len, &wanted,
-                              &failure) < 0) {
-            report_add(report, &failure);
-            return NULL;
-        }
+        wanted = config_ref(running);
     }
     if (config_needs_restart(publisher->started, wanted)) {
         report_add_text(report, "%s: a change of '%s' takes effect at the next start only",
@@ -413,9 +402,7 @@ void publisher_reload(struct publisher *publisher, struct report *report)
     if (publisher->copies_due) { /* what is reloaded may be broken, what was loaded was not */
         publisher_settle(publisher, report);
     }
-    if (config) {
-        publisher_reload_parts(publisher, config, report);
-    }
+    publisher_reload_parts(publisher, config, report);
     pthread_mutex_lock(&publisher->lock);
     publisher->reload_wall_s = clock_wall_s();
     publisher->reload_s = (double)(clock_monotonic_ns() - start_ns) / (double)CLOCK_NS_PER_S;
