@@ -75,8 +75,8 @@ static int read_to_end(int fd, size_t max_len, uint8_t **bytes, size_t capacity,
 }
 
 /* `forbidden`: bits of the mode that the file must not have. */
-static int read_regular(const char *path, size_t max_len, mode_t forbidden, uint8_t **ret_bytes,
-                        size_t *ret_len, struct failure *failure)
+static int read_regular(const char *path, size_t max_len, mode_t forbidden, struct stat *ret_status,
+                        uint8_t **ret_bytes, size_t *ret_len, struct failure *failure)
 {
     struct stat status;
     uint8_t *bytes = NULL;
@@ -117,6 +117,7 @@ static int read_regular(const char *path, size_t max_len, mode_t forbidden, uint
     } else if (err < 0) {
         (void)failure_set(failure, err, "%s: %s", path, strerror(-err));
     } else {
+        *ret_status = status;
         *ret_bytes = bytes;
         *ret_len = len;
         bytes = NULL;
@@ -130,13 +131,23 @@ out:
 int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
                  struct failure *failure)
 {
-    return read_regular(path, max_len, 0, ret_bytes, ret_len, failure);
+    struct stat status;
+
+    return read_regular(path, max_len, 0, &status, ret_bytes, ret_len, failure);
+}
+
+int fd_read_file_status(const char *path, size_t max_len, struct stat *ret_status,
+                        uint8_t **ret_bytes, size_t *ret_len, struct failure *failure)
+{
+    return read_regular(path, max_len, 0, ret_status, ret_bytes, ret_len, failure);
 }
 
 int fd_read_secret(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
                    struct failure *failure)
 {
-    return read_regular(path, max_len, S_IWGRP | S_IRWXO, ret_bytes, ret_len, failure);
+    struct stat status;
+
+    return read_regular(path, max_len, S_IWGRP | S_IRWXO, &status, ret_bytes, ret_len, failure);
 }
 
 int fd_write_all(int fd, const void *bytes, size_t len)

@@ -10,6 +10,8 @@
 
 #include "base/failure.h"
 
+struct stat;
+
 /* Closes *fd if it is not negative and sets it to -1. Keeps errno. */
 void fd_close(int *fd);
 
@@ -21,9 +23,13 @@ int fd_set_nonblocking(int fd);
 int fd_read_file(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
                  struct failure *failure);
 
-/* The same for a file that holds a secret: -EPERM if everybody may read it, or anybody but its
- * owner may write it. Its group may read it: that is how root hands it to a service, and what the
- * files of systemd's credentials look like. Wipe the bytes before they are freed. */
+/* The same, with what fstat() said of the file before it was read. */
+int fd_read_file_status(const char *path, size_t max_len, struct stat *ret_status,
+                        uint8_t **ret_bytes, size_t *ret_len, struct failure *failure);
+
+/* fd_read_file() for a file that holds a secret: -EPERM if everybody may read it, or anybody but
+ * its owner may write it. Its group may read it: that is how root hands it to a service, and what
+ * the files of systemd's credentials look like. Wipe the bytes before they are freed. */
 int fd_read_secret(const char *path, size_t max_len, uint8_t **ret_bytes, size_t *ret_len,
                    struct failure *failure);
 

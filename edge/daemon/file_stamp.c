@@ -33,31 +33,54 @@ static int file_stamp_digest(const char *path, uint8_t digest[static 32], struct
     return 0;
 }
 
-int file_stamp_take(const char *path, bool digest, struct file_stamp *ret_stamp,
-                    struct failure *failure)
+static void file_stamp_set(struct file_stamp *stamp, const struct stat *status, int64_t now_ns)
 {
-    struct file_stamp stamp = {.taken = true};
+    *stamp = (struct file_stamp){
+        .taken = true,
+        .device = status->st_dev,
+        .inode = status->st_ino,
+        .size = (uint64_t)status->st_size,
+        .changed_ns = file_stamp_ns(&status->st_mtim),
+        .taken_ns = now_ns,
+    };
+}
+
+static int64_t file_stamp_now_ns(void)
+{
     struct timespec now;
-    struct stat status;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    stamp.taken_ns = file_stamp_ns(&now);
+    return file_stamp_ns(&now);
+}
+
+int file_stamp_read(const char *path, struct file_stamp *ret_stamp, uint8_t **ret_bytes,
+                    size_t *ret_len, struct failure *failure)
+{
+    int64_t now_ns = file_stamp_now_ns();
+    struct stat status;
+    int code = fd_read_file_status(path, FILE_STAMP_MAX, &status, ret_bytes, ret_len, failure);
+
+    if (code < 0) {
+        return code;
+    }
+    file_stamp_set(ret_stamp, &status, now_ns);
+    if (now_ns - ret_stamp->changed_ns <= FILE_STAMP_YOUNG_NS) {
+        SHA256(*ret_bytes, *ret_len, ret_stamp->digest);
+        ret_stamp->digested = true;
+        ret_stamp->size = *ret_len; /* what the digest is of */
+    }
+    return 0;
+}
+
+int file_stamp_take(const char *path, struct file_stamp *ret_stamp, struct failure *failure)
+{
+    int64_t now_ns = file_stamp_now_ns();
+    struct stat status;
+
     if (stat(path, &status) < 0) {
         return failure_set(failure, -errno, "%s: %s", path, strerror(errno));
     }
-    stamp.device = status.st_dev;
-    stamp.inode = status.st_ino;
-    stamp.size = (uint64_t)status.st_size;
-    stamp.changed_ns = file_stamp_ns(&status.st_mtim);
-    if (digest && stamp.taken_ns - stamp.changed_ns <= FILE_STAMP_YOUNG_NS) {
-        int code = file_stamp_digest(path, stamp.digest, failure);
-
-        if (code < 0) {
-            return code;
-        }
-        stamp.digested = true;
-    }
-    *ret_stamp = stamp;
+    file_stamp_set(ret_stamp, &status, now_ns);
     return 0;
 }
 

@@ -12,143 +12,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "edge/daemon/cookie_file.h"
+#include "edge/daemon/loader_zones.h"
 #include "edge/service/alias_targets.h"
 #include "edge/wire/name.h"
 #include "edge/wire/wire.h"
 #include "edge/zone/zone.h"
-#include "edge/zone/zone_loader.h"
 
 #define LOADER_IMAGE_COPY "last-good.isomap"
-/* Signatures that end sooner than this are worth a warning: three days, a weekend. */
-#define LOADER_SIGNATURES_S ((int64_t)3 * 24 * 60 * 60)
-
-/* --- zones --- */
-
-static int loader_compare_names(const uint8_t *a, const uint8_t *b)
-{
-    size_t a_len = name_len(a);
-    size_t b_len = name_len(b);
-
-    return a_len != b_len ? (a_len < b_len ? -1 : 1) : memcmp(a, b, a_len);
-}
-
-static int loader_compare_zones(const void *a, const void *b)
-{
-    const struct loaded_zone *const *first = a;
-    const struct loaded_zone *const *second = b;
-
-    return loader_compare_names((*first)->config->name, (*second)->config->name);
-}
-
-static int loader_compare_origin(const void *origin, const void *zone)
-{
-    const struct loaded_zone *const *other = zone;
-
-    return loader_compare_names(origin, (*other)->config->name);
-}
-
-const struct loaded_zone *loaded_find_zone(const struct loaded *loaded, const uint8_t *origin)
-{
-    const struct loaded_zone **found = bsearch(origin, loaded->by_name, loaded->zone_n,
-                                               sizeof(*loaded->by_name), loader_compare_origin);
-
-    return found ? *found : NULL;
-}
-
-static void loader_load_zone(const struct config_zone *wanted, const struct loaded_zone *before,
-                             struct loaded_zone *zone, struct report *report)
-{
-    struct zone_report zone_report = {0};
-    struct failure failure = {{0}};
-    struct file_stamp stamp = {0};
-    int code;
-
-    zone->config = wanted;
-    if (before && before->zone && strcmp(before->config->file, wanted->file) == 0 &&
-        file_stamp_holds(wanted->file, &before->stamp)) {
-        zone->zone = zone_ref(before->zone);
-        zone->stamp = before->stamp;
-        zone->loaded_s = before->loaded_s;
-        return;
-    }
-    code = file_stamp_take(wanted->file, true, &stamp, &failure);
-    if (code < 0) {
-        (void)failure_wrap(&failure, code, "%s", wanted->place);
-    } else {
-        code = zone_load_file(wanted->file, wanted->name, &zone->zone, &zone_report, &failure);
-    }
-    if (code == 0) {
-        zone->stamp = stamp;
-        zone->stamp.includes = zone_report.include_n > 0;
-        zone->loaded_s = clock_wall_s();
-        if (zone_report.warning_n) {
-            report_warn(report, "%s (and %u more in zone %s)", zone_report.first_warning,
-                        zone_report.warning_n - 1, wanted->origin);
-        }
-        return;
-    }
-    zone->fault = strdup(failure.text);
-    if (before && before->zone) {
-        zone->zone = zone_ref(before->zone);
-        zone->stamp = before->stamp;
-        zone->loaded_s = before->loaded_s;
-        report_add_text(report, "%s (zone %s keeps serial %u)", failure.text, wanted->origin,
-                        zone->zone->serial);
-    } else {
-        report_add_text(report, "%s (zone %s answers SERVFAIL)", failure.text, wanted->origin);
-    }
-}
-
-/* Resolvers take expired signatures for an attack, and whoever forgot to sign hears of it last. */
-static void loader_check_signatures(const struct loaded_zone *zone, struct report *report)
-{
-    int64_t now_s = clock_wall_s();
-    int64_t until_s;
-    char when[24];
-
-    if (!zone->zone || !zone->zone->denial) {
-        return;
-    }
-    until_s = zone_signature_time(zone->zone->signed_until, now_s);
-    clock_format_utc(until_s, when);
-    if (until_s < now_s + LOADER_SIGNATURES_S) {
-        report_warn(report, "%s: signatures of zone %s %s %s", zone->config->file,
-                    zone->config->origin, until_s < now_s ? "have expired since" : "expire from",
-                    when);
-    }
-}
-
-static int loader_load_zones(struct loaded *loaded, const struct loaded *previous,
-                             struct report *report)
-{
-    const struct config *config = loaded->config;
-
-    loaded->zones = calloc(config->zone_n + 1, sizeof(*loaded->zones));
-    loaded->by_name = calloc(config->zone_n + 1, sizeof(*loaded->by_name));
-    loaded->zone_set = zone_set_new();
-    if (!loaded->by_name || !loaded->zones || !loaded->zone_set) {
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < config->zone_n; i++) {
-        struct loaded_zone *zone = &loaded->zones[i];
-        int code;
-
-        loader_load_zone(&config->zones[i],
-                         previous ? loaded_find_zone(previous, config->zones[i].name) : NULL, zone,
-                         report);
-        loader_check_signatures(zone, report);
-        loaded->by_name[i] = zone;
-        loaded->zone_n = i + 1;
-        loaded->zone_failed_n += zone->fault != NULL;
-        loaded->zone_missing_n += zone->zone == NULL;
-        code = zone_set_add(loaded->zone_set, config->zones[i].name, zone->zone);
-        if (code < 0) {
-            return code;
-        }
-    }
-    qsort(loaded->by_name, loaded->zone_n, sizeof(*loaded->by_name), loader_compare_zones);
-    return zone_set_finish(loaded->zone_set);
-}
 
 /* --- map and services --- */
 
@@ -216,7 +86,7 @@ static int loader_open_image(struct loaded *loaded, const struct loaded *previou
         loaded->image_loaded_s = previous->image_loaded_s;
         return 0;
     }
-    code = file_stamp_take(path, false, &stamp, failure);
+    code = file_stamp_take(path, &stamp, failure);
     if (code < 0) {
         return failure_wrap(failure, code, "%s", loaded->config->map_place);
     }
@@ -447,7 +317,7 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
         return -ENOMEM;
     }
     loaded->config = config;
-    code = loader_load_zones(loaded, previous, report);
+    code = loader_zones_load(loaded, previous, report);
     if (code < 0) {
         report_add_text(report, "%s: zones cannot be put together: %s", config->path,
                         strerror(-code));
