@@ -4,16 +4,16 @@ that says so. A rule explains as little as it can, so that nothing else hides be
 reported. Versions: Knot 3.2, NSD 4.6, BIND 9.18."""
 import dataclasses
 import re
+import struct
 import typing
 
+import dns.edns
 import dns.rcode
 import dns.rdatatype
 
 from differential.zones import lower, under, unescape
 
 
-COOKIE_LEN = 4 + 24  # RFC 9018 section 4
-SUBNET_LEN = 4 + 4 + 16  # RFC 7871 section 6, at most
 OUR_MAX = 1232  # bytes of ours over UDP, whatever the client takes
 
 
@@ -42,6 +42,7 @@ class Question:
         self.version = int(values.get("edns", 0))
         self.edns = bool(self.flags & {"bufsize", "do", "edns", "subnet", "nsid", "cookie", "opt"})
         self.payload = int(values.get("bufsize", 1232 if self.edns else 0))
+        self.options = edns_options(self.flags, values)  # as in a message
         self.ours_len = 0
 
     def zone(self, name=None):
@@ -74,6 +75,21 @@ class Question:
 
     def plain(self):
         return not self.raw and self.qclass == "IN" and "opcode" not in self.flags
+
+
+def edns_options(flags, values):
+    """What the words of a question ask for in its OPT record. TCP keepalive (11) is left out: over UDP it is ignored."""
+    options = []
+    if "nsid" in flags:
+        options.append((3, b""))
+    if "cookie" in flags:
+        options.append((10, b"\0" * 8))
+    if "subnet" in flags:
+        options.append((8, dns.edns.ECSOption.from_text(values["subnet"]).to_wire()))
+    if "opt" in flags:
+        code, _, data = values["opt"].partition(":")
+        options += [(int(code), bytes.fromhex(data))] if code != "11" else []
+    return b"".join(struct.pack("!HH", code, len(data)) + data for code, data in options)
 
 
 def question_name(message):
@@ -257,7 +273,13 @@ def nsec_at_cut(question, items):
 
 
 def signature_ttl(_, items):
-    return [item for item in of(items, "ttl") if record_type(item) == "RRSIG"]
+    """Theirs is lower than that of the set, ours is the set's: the signature's own field says which that is."""
+    found = []
+    for item in of(items, "ttl"):
+        if record_type(item) == "RRSIG":
+            old, new = item["old"].split(), item["new"].split()
+            found += [item] if int(old[1]) < int(new[1]) and new[1] == new[6] else []
+    return found
 
 
 def some_signatures(question, items):
@@ -468,10 +490,7 @@ def shorter(_, items):
 
 def over_limit(question):
     """Is our whole answer in truth longer than what was asked for?"""
-    if question.ours() is None:
-        return False
-    options = (COOKIE_LEN if "cookie" in question.flags else 0) + (SUBNET_LEN if "subnet" in question.flags else 0)
-    return question.ours_len + options > min(max(question.payload, 512), OUR_MAX)
+    return question.ours() is not None and question.ours_len > min(max(question.payload, 512), OUR_MAX)
 
 
 def longer(question, items):
@@ -516,6 +535,8 @@ def nsd_errors(question, items):
 
 
 RULES = [
+    Rule("signature-ttl", ("nsd", "bind"), "RFC 4034 section 3: the TTL of an RRSIG MUST match that of what it covers; dnssec-signzone writes "
+         "a smaller one for TTLs above its validity, which NSD and BIND pass on and Knot corrects, too.", signature_ttl),
     Rule("cd-copied", ("knot", "nsd"), "RFC 4035 section 3.1.6: the CD bit MUST be copied from a query into the response; BIND does.",
          cd_copied),
     Rule("subnet-echoed", ("knot", "nsd", "bind"), "RFC 7871 section 7.2.1: a server that knows the option answers with it, scope 0 for "
@@ -618,8 +639,6 @@ RULES = [
          "the end of the chain does not exist, and the whole answer has the same RCODE as theirs.", cut_rcode),
     Rule("nsec-at-cut", ("bind",), "RFC 4035 section 3.1: the NSEC record of a delegation is on both sides and either may answer; we refer to "
          "the child, as Knot and NSD.", nsec_at_cut),
-    Rule("signature-ttl", ("nsd", "bind"), "RFC 4034 section 3: the TTL of an RRSIG MUST match that of what it covers; dnssec-signzone writes "
-         "a smaller one for TTLs above its validity, which NSD and BIND pass on and Knot corrects, too.", signature_ttl),
     Rule("some-signatures", ("nsd", "bind"), "RFC 8482 section 7: a question for RRSIG may be answered with a part of them, as by Knot.",
          some_signatures),
 ]

@@ -90,8 +90,9 @@ class Round:
         else:
             qtype = dns.rdatatype.from_text(question.type)
             message = struct.pack("!HHHHHH", 0, 0, 1, 0, 0, int(question.edns)) + wire(question.name) + struct.pack("!HH", qtype, 1)
-            if question.edns:
-                message += struct.pack("!BHHIH", 0, 41, 65535, 0x8000 if "do" in question.flags else 0, 0)
+            if question.edns:  # with its options: the length has to be that of the answer over UDP
+                message += struct.pack("!BHHIH", 0, 41, 65535, 0x8000 if "do" in question.flags else 0,
+                                       len(question.options)) + question.options
         try:
             with self.edge.connect() as connection:
                 connection.sendall(frame(message))
