@@ -107,6 +107,7 @@ static enum admit_class admission_class(enum answer_kind kind)
     case ANSWER_FORMERR:
     case ANSWER_NOTIMP:
     case ANSWER_BADVERS:
+    case ANSWER_NOTAUTH:
         return ADMIT_ERROR;
     case ANSWER_DROPPED:
     case ANSWER_POSITIVE:
@@ -194,8 +195,10 @@ size_t admission_shorten(uint8_t *response, size_t len, struct answer_outcome *o
     unsigned flags = wire_get_u16(response + 2);
 
     if (outcome->edns) {
-        memmove(response + at, response + len - outcome->opt_len, outcome->opt_len);
+        memmove(response + at, response + len - outcome->tsig_len - outcome->opt_len,
+                outcome->opt_len);
     }
+    outcome->tsig_len = 0;
     if (outcome->cookie == COOKIE_CLIENT_ONLY || outcome->cookie == COOKIE_BAD) {
         outcome->rcode = WIRE_RCODE_BADCOOKIE;
         flags = (flags & ~0xfu & ~(WIRE_FLAG_AA | WIRE_FLAG_TC)) | (WIRE_RCODE_BADCOOKIE & 0xfu);

@@ -2,7 +2,7 @@
  *
  * A query becomes a response, in this order:
  *
- *   query_parse        bytes -> query, or FORMERR, NOTIMP, BADVERS, nothing
+ *   query_parse        bytes -> query, or FORMERR, NOTIMP, BADVERS, NOTAUTH, nothing
  *   answer_cookie      whether the client is where it says it is  (RFC 7873, 9018)
  *   answer_question    class and type -> CHAOS, REFUSED, or the names of a chain:
  *     answer_name      zone, delegation, DNAME, wildcard: what exists   (RFC 1034, 4592, 6672)
@@ -34,6 +34,7 @@ const char *answer_kind_name(enum answer_kind kind)
         [ANSWER_REFUSED] = "refused",   [ANSWER_SERVFAIL] = "servfail",
         [ANSWER_FORMERR] = "formerr",   [ANSWER_NOTIMP] = "notimp",
         [ANSWER_BADVERS] = "badvers",   [ANSWER_COOKIE] = "cookie",
+        [ANSWER_NOTAUTH] = "notauth",
     };
 
     return names[kind];
@@ -62,7 +63,8 @@ static enum query_verdict answer_cookie(struct answer_scratch *work, enum query_
     const struct edns *edns = &work->query.edns;
     const struct address *client = &work->request->client;
 
-    if (!secrets->count || (verdict != QUERY_OK && verdict != QUERY_NO_QUESTION)) {
+    if (!secrets->count ||
+        (verdict != QUERY_OK && verdict != QUERY_NO_QUESTION && verdict != QUERY_NOTAUTH)) {
         return verdict;
     }
     if (!cookie_len_ok(edns->cookie_len)) { /* RFC 7873 section 5.2.2 */
@@ -104,6 +106,18 @@ static const struct zone *answer_zone(const struct answer_scratch *work, bool *r
     return zone;
 }
 
+enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
+{
+    const struct query *query = &work->query;
+
+    response_init(&work->response, work->response.bytes, work->response.limit, query->question,
+                  query->question_len);
+    work->denial.proof_n = 0;
+    work->denial.collided = false;
+    work->authoritative = false;
+    return answer_done_because(work, kind, WIRE_RCODE_SERVFAIL, EDNS_ERROR_OTHER);
+}
+
 void answer_chain(struct answer_scratch *work)
 {
     enum answer_step step = ANSWER_STEP_FOLLOW;
@@ -127,8 +141,12 @@ void answer_chain(struct answer_scratch *work)
             return;
         }
     }
-    if (work->denial.proof_n) { /* of wildcards in a chain that ended in no zone of ours */
-        denial_write(work);
+    if (work->denial.proof_n) {
+        if (work->denial.collided) { /* RFC 5155 section 7.2.9 */
+            (void)answer_fail(work, ANSWER_SERVFAIL);
+        } else { /* of wildcards in a chain that ended in no zone of ours */
+            denial_write(work);
+        }
     }
 }
 
@@ -281,6 +299,26 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
     return response->at;
 }
 
+/* RFC 8945 section 5.2.1: who signs with a key that we do not have (we have none) is told so, in a
+ * TSIG record that is not signed and goes after OPT. If it has no room: TC. */
+static size_t answer_notauth(struct answer_scratch *work, struct answer_outcome *ret_outcome)
+{
+    const struct tsig *tsig = &work->query.tsig;
+    struct response *response = &work->response;
+    size_t len = tsig_error_len(tsig);
+
+    response->truncated = len > response->limit - response->at;
+    answer_done(work, ANSWER_NOTAUTH, WIRE_RCODE_NOTAUTH);
+    (void)answer_finish(work, ret_outcome);
+    if (!response->truncated) {
+        tsig_write_error(response->bytes + response->at, tsig, work->query.id, TSIG_ERROR_BADKEY);
+        response->at += len;
+        wire_put_u16(response->bytes + 10, ++response->counts[RESPONSE_ADDITIONAL]);
+        ret_outcome->tsig_len = (uint16_t)len;
+    }
+    return response->at;
+}
+
 size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
               const struct answer_request *request, uint8_t *response, size_t response_max,
               struct answer_outcome *ret_outcome)
@@ -319,6 +357,8 @@ size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
     case QUERY_BADVERS:
         answer_done(scratch, ANSWER_BADVERS, WIRE_RCODE_BADVERS);
         break;
+    case QUERY_NOTAUTH:
+        return answer_notauth(scratch, ret_outcome);
     case QUERY_NO_QUESTION:
         answer_no_question(scratch);
         break;

@@ -43,7 +43,8 @@ enum answer_kind {
     ANSWER_FORMERR,
     ANSWER_NOTIMP,
     ANSWER_BADVERS,
-    ANSWER_COOKIE, /* asked for a cookie and nothing else (RFC 7873 section 5.4) */
+    ANSWER_COOKIE,  /* asked for a cookie and nothing else (RFC 7873 section 5.4) */
+    ANSWER_NOTAUTH, /* signed with a key that we do not have (RFC 8945 section 5.2.1) */
     ANSWER_KINDS,
 };
 
@@ -69,6 +70,7 @@ struct answer_outcome {
     uint16_t qtype;        /* 0 when there was no question */
     uint16_t question_len; /* repeated in the response, right after the header */
     uint16_t opt_len;      /* of the OPT record at the end of the response; 0: none */
+    uint16_t tsig_len;     /* of the TSIG record after it; 0: none */
     uint64_t about;        /* hash of the name responses like this one have in common: the name
                               itself, a wildcard's parent, the delegated zone, the zone of NXDOMAIN */
 };

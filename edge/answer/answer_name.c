@@ -56,13 +56,13 @@ enum answer_step answer_follow(struct answer_scratch *work, const struct zone_rr
     return ANSWER_STEP_FOLLOW;
 }
 
+/* An alias that does not fit is followed all the same: the rcode is that of the last name, in a
+ * truncated response, too (RFC 6604 section 3). */
 static enum answer_step answer_cname(struct answer_scratch *work, const struct answer_match *match)
 {
     const struct zone_rrset *cname = zone_node_rrset(match->node, WIRE_TYPE_CNAME);
 
-    if (!response_add(&work->response, RESPONSE_ANSWER, cname, ANSWER_TTL_ANY)) {
-        return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
-    }
+    (void)response_add(&work->response, RESPONSE_ANSWER, cname, ANSWER_TTL_ANY);
     if (work->response.dnssec && match->encloser) {
         denial_add_expansion(work, match);
     }
@@ -85,9 +85,9 @@ static enum answer_step answer_dname(struct answer_scratch *work, const struct z
     }
     memcpy(target, name, prefix_len);
     memcpy(target + prefix_len, dname->target, target_len);
-    if (!response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_CNAME, WIRE_CLASS_IN,
-                             dname->ttl, target, prefix_len + target_len) ||
-        work->query.qtype == WIRE_TYPE_CNAME) {
+    (void)response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_CNAME, WIRE_CLASS_IN,
+                              dname->ttl, target, prefix_len + target_len);
+    if (work->query.qtype == WIRE_TYPE_CNAME) {
         return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
     }
     return answer_follow(work, NULL, target);

@@ -21,18 +21,6 @@ void answer_trace_choice(struct answer_trace *trace, const struct service *servi
                                    .ttl = choice->ttl};
 }
 
-/* A failure has no partial answer beside it. */
-static enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
-{
-    const struct query *query = &work->query;
-
-    response_init(&work->response, work->response.bytes, work->response.limit, query->question,
-                  query->question_len);
-    work->denial.proof_n = 0;
-    work->authoritative = false;
-    return answer_done_because(work, kind, WIRE_RCODE_SERVFAIL, EDNS_ERROR_OTHER);
-}
-
 /* Nobody is left. The TTL must not rise because everything is down: what stands in for the answer
  * lives no longer than the answer would. */
 static enum answer_step answer_geo_empty(struct answer_scratch *work,

@@ -74,6 +74,9 @@ static inline enum answer_step answer_done_because(struct answer_scratch *work,
     return answer_done(work, kind, rcode);
 }
 
+/* No answer after all: of what was composed only the question stays (answer.c). */
+enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind);
+
 /* A negative answer: the SOA and the proofs collected. The SOA tells for how long, at most
  * `ttl_max` (RFC 2308 section 2). After a CNAME the rcode is that of the last name (RFC 6604
  * section 3), and the answer as a whole counts as what the last name was. */

@@ -77,15 +77,28 @@ static size_t denial_wildcard(const struct answer_scratch *work, unsigned label_
 
 /* --- NSEC3 (RFC 5155 section 7.2) --- */
 
+/* The name does not exist. */
+static void denial_cover(struct answer_scratch *work, const struct zone *zone, const uint8_t *name,
+                         size_t len)
+{
+    const struct zone_nsec3 *nsec3 = zone_denial_nsec3(zone, name, len);
+
+    if (nsec3) {
+        denial_add_nsec3(work, zone, nsec3);
+    } else {
+        work->denial.collided = true;
+        work->denial.proof_n += work->denial.proof_n == 0;
+    }
+}
+
 /* The name of `label_n` labels does not exist. */
 static void denial_cover_suffix(struct answer_scratch *work, const struct zone *zone,
                                 unsigned label_n)
 {
     const struct name_key *name = work->name;
 
-    denial_add_nsec3(work, zone,
-                     zone_denial_nsec3(zone, name->bytes + name_suffix_offset(name, label_n),
-                                       name_suffix_len(name, label_n)));
+    denial_cover(work, zone, name->bytes + name_suffix_offset(name, label_n),
+                 name_suffix_len(name, label_n));
 }
 
 /* Section 7.2.1: `node`, at or above the current name, as its closest encloser, and that the name
@@ -179,7 +192,7 @@ void denial_add_nxdomain(struct answer_scratch *work, const struct zone *zone,
         denial_add_nsec(work, zone_denial_nsec(zone, wildcard));
     } else { /* RFC 5155 section 7.2.2 */
         len = denial_wildcard(work, denial_add_encloser(work, zone, encloser), wildcard);
-        denial_add_nsec3(work, zone, zone_denial_nsec3(zone, wildcard, len));
+        denial_cover(work, zone, wildcard, len);
     }
 }
 
@@ -209,6 +222,9 @@ void denial_write(struct answer_scratch *work)
     struct denial *denial = &work->denial;
     bool room = true;
 
+    if (denial->collided) {
+        return;
+    }
     for (unsigned i = 0; room && i < denial->proof_n; i++) {
         const struct denial_proof *proof = &denial->proofs[i];
         uint8_t label[NSEC3_LABEL_LEN];

@@ -7,6 +7,7 @@
 #ifndef EDGE_DENIAL_H
 #define EDGE_DENIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "edge/answer/response.h"
@@ -31,6 +32,8 @@ struct denial_proof {
 
 struct denial {
     unsigned proof_n;
+    bool collided; /* a name that does not exist has the hash of one that does: no proof can be.
+                      Then proof_n is not 0 until answer_fail(); false between queries */
     struct denial_proof proofs[DENIAL_PROOFS_MAX];
 };
 
@@ -50,7 +53,7 @@ void denial_add_nxdomain(struct answer_scratch *work, const struct zone *zone,
 void denial_add_referral(struct answer_scratch *work, const struct zone *zone,
                          const struct zone_node *cut);
 
-/* Puts what was collected into the authority section. */
+/* Puts what was collected into the authority section, unless hashes collided. */
 void denial_write(struct answer_scratch *work);
 
 #endif

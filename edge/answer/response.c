@@ -266,7 +266,9 @@ bool response_follow(struct response *response, const struct zone_rrset *rrset, 
     if (response->stage + 1 >= RESPONSE_STAGES) {
         return false;
     }
-    if (rrset) {
+    if (response->truncated) {
+        /* nothing is written any more, nor pointed to */
+    } else if (rrset) {
         /* the RDATA is a name; its pointer, if it has one, is the patch after the owner's */
         place.at = (uint16_t)(response->at - (response->dnssec ? rrset->sig_len : 0) -
                               rrset->wire_len + RESPONSE_RR_FIXED);

@@ -82,8 +82,9 @@ bool response_add_pieces(struct response *response, uint16_t type, uint32_t ttl,
                          const struct response_piece *pieces, size_t piece_n);
 
 /* Makes the target of the CNAME RRset just added (with response_add, or response_add_record for a
- * synthesised one, then `rrset` is NULL) the current name. False: the chain is too long, or leads
- * past what pointers reach (RFC 1035 section 4.1.4). */
+ * synthesised one, then `rrset` is NULL) the current name, also when it found no room: then nothing
+ * more is written. False: the chain is too long, or leads past what pointers reach (RFC 1035
+ * section 4.1.4). */
 bool response_follow(struct response *response, const struct zone_rrset *rrset, size_t target_len);
 
 /* Adds the addresses of the names in `rrset`, which was added at byte `rrset_at`, to the additional

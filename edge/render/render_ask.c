@@ -99,7 +99,7 @@ static size_t render_query(uint8_t *query, const uint8_t *name, uint16_t qtype,
         memset(at, 0, EDNS_OPT_LEN);
         wire_put_u16(at + 1, WIRE_TYPE_OPT);
         wire_put_u16(at + 3, EDNS_UDP_MAX);
-        wire_put_u16(at + 7, 0x8000); /* DO (RFC 3225 section 3) */
+        wire_put_u16(at + 7, 0x8000); /* DO (RFC 6891 section 6.1.4) */
         at += EDNS_OPT_LEN;
     }
     return (size_t)(at - query);

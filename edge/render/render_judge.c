@@ -84,6 +84,7 @@ static enum render_reason render_judge_kind(const struct answer_outcome *outcome
     case ANSWER_NOTIMP:
     case ANSWER_BADVERS:
     case ANSWER_COOKIE:
+    case ANSWER_NOTAUTH:
     case ANSWER_KINDS:
         break;
     }

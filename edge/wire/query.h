@@ -12,6 +12,7 @@
 
 #include "edge/wire/edns.h"
 #include "edge/wire/name.h"
+#include "edge/wire/tsig.h"
 
 enum query_verdict {
     QUERY_OK,
@@ -20,6 +21,7 @@ enum query_verdict {
     QUERY_NOTIMP,
     QUERY_BADVERS,
     QUERY_NO_QUESTION, /* well-formed; somebody may want a cookie (RFC 7873 section 5.4) */
+    QUERY_NOTAUTH,     /* well-formed and signed, with a key that we do not have */
 };
 
 struct query {
@@ -32,6 +34,7 @@ struct query {
     const uint8_t *question;
     struct edns edns;
     struct name_key name; /* of the question */
+    struct tsig tsig;     /* valid with QUERY_NOTAUTH */
 };
 
 /* Fills as much of `ret_query` as could be read, which is what the error response repeats. */

@@ -32,6 +32,7 @@ enum wire_rcode {
     WIRE_RCODE_NOTIMP = 4,
     WIRE_RCODE_REFUSED = 5,
     WIRE_RCODE_YXDOMAIN = 6,
+    WIRE_RCODE_NOTAUTH = 9,    /* RFC 8945 section 3 */
     WIRE_RCODE_BADVERS = 16,   /* from here on only with EDNS: upper bits in OPT */
     WIRE_RCODE_BADCOOKIE = 23, /* RFC 7873 section 8 */
 };
@@ -70,6 +71,7 @@ enum wire_type {
 enum wire_class {
     WIRE_CLASS_IN = 1,
     WIRE_CLASS_CH = 3,
+    WIRE_CLASS_ANY = 255,
 };
 
 static inline uint16_t wire_get_u16(const uint8_t *bytes)

@@ -50,8 +50,8 @@ const struct zone_node *zone_denial_nsec(const struct zone *zone, const uint8_t 
 uint32_t zone_denial_search(const struct zone_denial *denial,
                             const uint8_t hash[static NSEC3_HASH_LEN], bool *ret_match);
 
-/* The NSEC3 record that covers a name which does not exist. That it matches one, as RFC 5155
- * section 7.2.9 provides for, takes a second preimage of SHA-1: no record is without its name. */
+/* The NSEC3 record that covers a name which does not exist. NULL: it matches one, a collision of
+ * hashes (RFC 5155 section 7.2.9); no record is without its name. */
 const struct zone_nsec3 *zone_denial_nsec3(const struct zone *zone, const uint8_t *name,
                                            size_t len);
 

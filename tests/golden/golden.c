@@ -18,7 +18,7 @@
 #include "world.h"
 
 static const char *const rcodes[16] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-                                       "NOTIMP",  "REFUSED", "YXDOMAIN"};
+                                       "NOTIMP",  "REFUSED", "YXDOMAIN", [9] = "NOTAUTH"};
 
 static void show_record(const char *label, const struct table_record *record)
 {
@@ -227,6 +227,9 @@ static bool check_transports(struct answer_scratch *scratch, const struct snapsh
         return expect(!memcmp(udp, tcp, udp_len), "TCP says something else than UDP");
     }
     if (!expect(udp_len < tcp_len && tcp_len > row->udp_limit, "TCP says more than UDP")) {
+        return false;
+    }
+    if (!expect((udp[3] & 15) == (tcp[3] & 15), "TCP has another rcode")) {
         return false;
     }
     return (udp[2] & 0x02) ||

@@ -42,12 +42,15 @@ static void table_scan(const char *text, struct table_record *ret_record)
 {
     static zs_scanner_t scanner;
     char line[600];
-    char *chaos;
+    char *chaos, *any;
 
     snprintf(line, sizeof(line), "%s\n", text);
     chaos = strstr(line, " CH ");
+    any = strstr(line, " ANY ");
     if (chaos) { /* the scanner reads one class only */
         memcpy(chaos, " IN ", 4);
+    } else if (any) {
+        memcpy(any, " IN  ", 5);
     }
     if (zs_init(&scanner, ".", 1, 0) || zs_set_input_string(&scanner, line, strlen(line)) ||
         zs_parse_record(&scanner) || scanner.state != ZS_STATE_DATA ||
@@ -56,7 +59,7 @@ static void table_scan(const char *text, struct table_record *ret_record)
     }
     memcpy(ret_record->owner, scanner.r_owner, scanner.r_owner_length);
     ret_record->type = scanner.r_type;
-    ret_record->class = chaos ? WIRE_CLASS_CH : scanner.r_class;
+    ret_record->class = chaos ? WIRE_CLASS_CH : any ? WIRE_CLASS_ANY : scanner.r_class;
     ret_record->ttl = scanner.r_ttl;
     ret_record->rdata_len = scanner.r_data_length;
     memcpy(ret_record->rdata, scanner.r_data, scanner.r_data_length);

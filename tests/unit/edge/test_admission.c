@@ -260,6 +260,19 @@ Test(admission, short_responses, .init = setup, .fini = teardown)
     cr_expect_eq(wire_get_u16(response + 2), WIRE_FLAG_QR | 7);
     cr_expect_eq(response[len - 28 - 11 + 5], 1, "the upper bits of BADCOOKIE");
     cr_expect_arr_eq(response + len - 24, "01234567\1", 9, "and a cookie to come back with");
+
+    outcome = (struct answer_outcome){.kind = ANSWER_NOTAUTH, /* of a question of five bytes */
+                                      .rcode = WIRE_RCODE_NOTAUTH,
+                                      .edns = true,
+                                      .question_len = 5,
+                                      .opt_len = 11,
+                                      .tsig_len = 40};
+    memset(response, 0, WIRE_HEADER_LEN + 5 + 11 + 40);
+    response[WIRE_HEADER_LEN + 5 + 2] = 41;
+    len = admission_shorten(response, WIRE_HEADER_LEN + 5 + 11 + 40, &outcome);
+    cr_expect_eq(len, WIRE_HEADER_LEN + 5 + 11, "no TSIG");
+    cr_expect_eq(response[WIRE_HEADER_LEN + 5 + 2], 41, "but OPT");
+    cr_expect_arr_eq(response + 4, "\0\0\0\0\0\0\0\1", 8);
 }
 
 static struct admission *shared;

@@ -14,6 +14,7 @@
 #include "edge/wire/name.h"
 #include "edge/wire/wire.h"
 #include "edge/zone/zone.h"
+#include "edge/zone/zone_denial.h"
 #include "edge/zone/zone_loader.h"
 #include "edge/zone/zone_set.h"
 #include "world.h"
@@ -78,6 +79,60 @@ static size_t ask(const uint8_t *query, size_t len, enum answer_transport transp
                                      .transport = transport};
 
     return answer(scratch, world.snapshot, &request, response, max, &outcome);
+}
+
+/* Appends a TSIG record whose key and algorithm have names of `name_len` bytes. */
+static size_t add_tsig(uint8_t *query, size_t len, size_t name_len)
+{
+    uint8_t name[NAME_LEN_MAX];
+    size_t at = 0;
+
+    while (at + 1 < name_len) {
+        size_t label = name_len - at - 2 < 63 ? name_len - at - 2 : 63;
+
+        name[at] = (uint8_t)label;
+        memset(name + at + 1, 'k', label);
+        at += label + 1;
+    }
+    name[at] = 0;
+    query[11]++;
+    memcpy(query + len, name, name_len);
+    len += name_len;
+    wire_put_u16(query + len, WIRE_TYPE_TSIG);
+    wire_put_u16(query + len + 2, WIRE_CLASS_ANY);
+    memset(query + len + 4, 0, 4);
+    wire_put_u16(query + len + 8, (uint16_t)(name_len + 16));
+    memcpy(query + len + 10, name, name_len);
+    memset(query + len + 10 + name_len, 0, 16);
+    return len + 10 + name_len + 16;
+}
+
+Test(answer, tsig_has_room_or_there_is_tc, .init = setup, .fini = teardown)
+{
+    static const struct {
+        size_t name_len;
+        enum answer_transport transport;
+        uint16_t edns;
+        bool truncated;
+    } rows[] = {
+        {5, ANSWER_UDP, 0, false},     {226, ANSWER_UDP, 0, false},   {227, ANSWER_UDP, 0, true},
+        {220, ANSWER_UDP, 512, false}, {221, ANSWER_UDP, 512, true},  {255, ANSWER_UDP, 512, true},
+        {255, ANSWER_UDP, 600, false}, {255, ANSWER_TCP, 512, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t query[1024];
+        size_t len = make(query, "mail.example.com.", 1, rows[i].edns, NULL, 0);
+        size_t opt = rows[i].edns ? 1 : 0;
+
+        len = ask(query, add_tsig(query, len, rows[i].name_len), rows[i].transport, 65535);
+        cr_expect_eq(outcome.kind, ANSWER_NOTAUTH, "row %zu", i);
+        cr_expect_eq(outcome.truncated, rows[i].truncated, "row %zu", i);
+        cr_expect_eq(wire_get_u16(response + 10), opt + !rows[i].truncated, "row %zu", i);
+        cr_expect_leq(len, rows[i].edns > 512                ? rows[i].edns
+                           : rows[i].transport == ANSWER_UDP ? 512
+                                                             : 65535);
+    }
 }
 
 Test(answer, sizes, .init = setup, .fini = teardown)
@@ -248,7 +303,7 @@ Test(answer, nothing_is_left_from_the_query_before, .init = setup, .fini = teard
         answer_scratch_free(scratch);
         scratch = kept;
     }
-    for (size_t i = 0; i < N * N; i++) {
+    for (size_t i = 0; i < (size_t)N * N; i++) {
         size_t k = i % 2 ? i / N : i % N;
         size_t len =
             make(query, rows[k].name, rows[k].type, rows[k].edns, rows[k].ecs, rows[k].ecs_len);
@@ -296,5 +351,39 @@ Test(answer, kinds_have_names)
             cr_expect_str_neq(answer_kind_name((enum answer_kind)kind),
                               answer_kind_name((enum answer_kind)other));
         }
+    }
+}
+
+/* RFC 5155 section 7.2.9, with a hash that is made to collide: nobody can find a name that does. */
+Test(answer, hashes_that_collide_fail, .init = setup, .fini = teardown)
+{
+    static const char *const collide[] = {"x.www.hashed.example.", "*.www.hashed.example."};
+    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
+    const struct zone *zone;
+    bool known;
+
+    cr_assert_eq(name_from_text("hashed.example.", origin), 0);
+    zone = zone_set_find(world.zones, origin, &known);
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t name[NAME_LEN_MAX + NAME_SLACK + 1], hash[NSEC3_HASH_LEN], kept[NSEC3_HASH_LEN];
+        uint8_t query[512];
+        size_t len = make(query, "x.www.hashed.example.", 1, 1232, NULL, 0);
+        uint8_t *stored;
+
+        cr_assert_eq(name_from_text(collide[i], name), 0);
+        stored = (uint8_t *)zone_denial_nsec3(zone, name, name_len(name))->hash;
+        nsec3_hash(&zone->denial->params, name, name_len(name), hash);
+        memcpy(kept, stored, sizeof(kept));
+        memcpy(stored, hash, sizeof(hash)); /* still between its neighbours */
+        ask(query, len, ANSWER_UDP, 65535);
+        cr_expect_eq(outcome.kind, ANSWER_NXDOMAIN, "without DO nothing is to be proved");
+        query[len - 4] = 0x80;
+        ask(query, len, ANSWER_UDP, 65535);
+        cr_expect_eq(outcome.kind, ANSWER_SERVFAIL, "%s", collide[i]);
+        cr_expect_eq(wire_get_u16(response + 2), WIRE_FLAG_QR | WIRE_RCODE_SERVFAIL);
+        cr_expect_arr_eq(response + 4, "\0\1\0\0\0\0\0\1", 8, "the question, and OPT");
+        memcpy(stored, kept, sizeof(kept));
+        ask(query, len, ANSWER_UDP, 65535);
+        cr_expect_eq(outcome.kind, ANSWER_NXDOMAIN, "and the next query is not the worse for it");
     }
 }

@@ -11,6 +11,9 @@
 /* id 1, RD, one question "a. A IN", no EDNS */
 #define HEAD(ar) "\0\1\1\0\0\1\0\0\0\0\0" ar
 #define QUESTION "\1a\0\0\1\0\1"
+#define TSIG                                                                                       \
+    "\1k\0\0\372\0\377\0\0\0\0\0\24"                                                               \
+    "\1a\0\0\0\1\2\3\4\1\54\0\1m\0\1\0\0\0\0"
 #define OPT(version, options_len) "\0\0\51\4\320\0" version "\0\0\0" options_len
 
 Test(query, verdicts)
@@ -33,7 +36,13 @@ Test(query, verdicts)
          "an option past the end"},
         {BYTES(HEAD("\1") QUESTION OPT("\0", "\1")), QUERY_FORMERR, "RDLENGTH past the end"},
         {BYTES(HEAD("\1") QUESTION OPT("\0", "\10\0\12\0\4abcd")), QUERY_OK, "an unknown option"},
-        {BYTES(HEAD("\1") QUESTION "\1k\0\0\372\0\377\0\0\0\0\0\0"), QUERY_OK, "TSIG is skipped"},
+        {BYTES(HEAD("\1") QUESTION TSIG), QUERY_NOTAUTH, "TSIG"},
+        {BYTES(HEAD("\2") QUESTION OPT("\0", "\0") TSIG), QUERY_NOTAUTH, "TSIG after OPT"},
+        {BYTES(HEAD("\2") QUESTION OPT("\1", "\0") TSIG), QUERY_BADVERS, "EDNS version 1, signed"},
+        {BYTES(HEAD("\2") QUESTION TSIG OPT("\0", "\0")), QUERY_FORMERR, "TSIG before OPT"},
+        {BYTES("\0\1\1\0\0\0\0\0\0\0\0\1" TSIG), QUERY_FORMERR, "TSIG without a question"},
+        {BYTES(HEAD("\1") QUESTION "\1k\0\0\372\0\377\0\0\0\0\0\0"), QUERY_FORMERR,
+         "TSIG without anything in it"},
         {BYTES(HEAD("\1") QUESTION "\300\14\0\1\0\1\0\0\0\0\0\0"), QUERY_OK, "a compressed owner"},
         {BYTES(HEAD("\1") QUESTION "\300"), QUERY_FORMERR, "half a pointer"},
         {BYTES(HEAD("\1") QUESTION "\100\0\1\0\1\0\0\0\0\0\0"), QUERY_FORMERR, "a reserved label"},
@@ -104,5 +113,33 @@ Test(query, no_prefix_of_a_query_passes)
         verdict = query_parse(&query, exact, len);
         cr_expect_eq(verdict, len < 12 ? QUERY_DROP : QUERY_FORMERR, "%zu bytes", len);
         free(exact);
+    }
+}
+
+/* Who sends OPT gets it back, whatever is wrong; but not what only looks like it. */
+Test(query, opt_is_found_in_what_is_wrong)
+{
+    static const struct {
+        const uint8_t *bytes;
+        size_t len;
+        bool present;
+        const char *why;
+    } rows[] = {
+        {BYTES("\0\1\40\0\0\1\0\0\0\0\0\1" QUESTION OPT("\0", "\0")), true, "NOTIFY"},
+        {BYTES("\0\1\40\0\0\1\0\0\0\0\0\1" QUESTION OPT("\0", "\0") "\0"), false, "a rest"},
+        {BYTES("\0\1\40\0\0\1\0\0\0\0\0\2" QUESTION OPT("\0", "\0")), false, "cut"},
+        {BYTES("\0\1\40\0\0\1\0\1\0\0\0\0" QUESTION OPT("\0", "\0")), false, "no place for it"},
+        {BYTES("\0\1\1\0\0\2\0\0\0\0\0\1" QUESTION QUESTION OPT("\0", "\0")), true, "QDCOUNT 2"},
+        {BYTES("\0\1\1\0\0\1\0\1\0\0\0\1" QUESTION "\0\0\1\0\1\0\0\0\0\0\0" OPT("\0", "\0")), true,
+         "an answer section"},
+        {BYTES(HEAD("\3") QUESTION TSIG TSIG OPT("\0", "\0")), true, "two TSIG before it"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct query query;
+        enum query_verdict verdict = query_parse(&query, rows[i].bytes, rows[i].len);
+
+        cr_expect(verdict == QUERY_FORMERR || verdict == QUERY_NOTIMP, "%s", rows[i].why);
+        cr_expect_eq(query.edns.present, rows[i].present, "%s", rows[i].why);
     }
 }
