@@ -38,7 +38,9 @@ class Question:
             self.name, self.type = lower(unescape(words[0])), words[1]
             if len(words) > 2 and words[2][0] != "+":
                 self.qclass = words[2]
+        self.opcode = self.bytes[2] >> 3 & 15 if self.raw and len(self.bytes) > 2 else 0
         values = dict(word[1:].split("=", 1) for word in words if word.startswith("+") and "=" in word)
+        self.opcode = int(values.get("opcode", self.opcode))
         self.version = int(values.get("edns", 0))
         self.edns = bool(self.flags & {"bufsize", "do", "edns", "subnet", "nsid", "cookie", "opt"})
         self.payload = int(values.get("bufsize", 1232 if self.edns else 0))
@@ -263,10 +265,6 @@ def ds_of_alias(question, items):
     return of(items, "answer", "authority", "rcode") if aliased else []
 
 
-def cut_rcode(question, items):
-    return [item for item in of(items, "rcode") if not question.tcp and not question.raw and question.ours_rcode() == item["old"]]
-
-
 def nsec_at_cut(question, items):
     at_cut = any(name in zone.cuts for zone in question.world for name in names_asked(question))
     return items if question.type == "NSEC" and at_cut else []
@@ -291,7 +289,20 @@ def type_zero(question, items):
 
 
 def other_opcode(question, items):
-    return items if "opcode" in question.flags or question.raw and question.bytes[2:3] and question.bytes[2] & 0x78 else []
+    """How they say no; not records, nor OPT that they have and we do not."""
+    if not question.opcode:
+        return []
+    return of(items, "question", "flags", "rcode", "no-answer") + [item for item in of(items, "edns") if item["old"] == "none"]
+
+
+def signed_for_all(question, items):
+    """They do not look at TSIG."""
+    return of(items, "rcode") if question.raw and ours_rcode(items) == "BADKEY" and \
+        theirs_rcode(items) in ("NOTAUTH", "NOTIMPL", "REFUSED") else []
+
+
+def signed_version(_, items):
+    return of(items, "rcode") if (theirs_rcode(items), ours_rcode(items)) == (f"RCODE{9 | 16}", "BADVERS") else []
 
 
 def malformed(question, items):
@@ -553,8 +564,13 @@ RULES = [
          "RFC 3597 section 2: an unknown type is data.", bind_meta_range),
     Rule("type-zero", ("knot", "bind"), "RFC 6895 section 3.1: type 0 is reserved for a special indicator and never in a zone; as for "
          "every type that is not there the answer is NODATA or NXDOMAIN, as NSD's.", type_zero),
-    Rule("other-opcode", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.1, RFC 8906 section 3.1.4: NOTIMP; what stands behind the header "
-         "is only defined for known opcodes, so nothing of it is read or repeated, as in NSD.", other_opcode),
+    Rule("other-opcode", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.1, RFC 8906 section 3.1.4: NOTIMP for every other opcode and class; "
+         "RD is copied; what stands in the message is no question and not repeated; an OPT record is answered with one (RFC 6891 "
+         "section 6.1.1), or BADVERS (section 6.1.3). The peers differ among themselves: BIND drops some classes, Knot refuses some, NSD "
+         "sends no OPT.", other_opcode),
+    Rule("signed-for-all", ("knot",), "RFC 8945 section 5.2: a TSIG record is checked before anything is answered, as by NSD and BIND; "
+         "Knot answers some questions without.", signed_for_all),
+    Rule("signed-version", ("nsd",), "RFC 6891 section 6.1.3: BADVERS; NSD adds the bits of NOTAUTH to it.", signed_version),
     Rule("malformed", ("knot", "nsd", "bind"), "RFC 1035 section 4.1.1: FORMERR for what cannot be interpreted: counts that are not "
          "true, records where a query has none, options that are cut (RFC 6891 section 6.1.2), a client subnet with a scope (RFC "
          "7871 section 6), two OPT records (RFC 6891 section 6.1.1, and section 7: with OPT in the response). The peers drop, "
@@ -635,8 +651,6 @@ RULES = [
          "record out.", nsd_no_encloser),
     Rule("ds-of-alias", ("knot", "bind"), "RFC 4035 section 3.1.4.1: DS is on the parent's side, also for what an alias leads to; NSD "
          "finds it there.", ds_of_alias),
-    Rule("cut-rcode", ("knot", "nsd", "bind"), "RFC 2181 section 9: an answer with TC is to be ignored; ours is cut before it is known that "
-         "the end of the chain does not exist, and the whole answer has the same RCODE as theirs.", cut_rcode),
     Rule("nsec-at-cut", ("bind",), "RFC 4035 section 3.1: the NSEC record of a delegation is on both sides and either may answer; we refer to "
          "the child, as Knot and NSD.", nsec_at_cut),
     Rule("some-signatures", ("nsd", "bind"), "RFC 8482 section 7: a question for RRSIG may be answered with a part of them, as by Knot.",

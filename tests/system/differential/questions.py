@@ -123,6 +123,15 @@ def header(flags=0, qd=1, an=0, ns=0, ar=0):
 OPT = b"\0\0\x29\x04\xd0\0\0\0\0\0\0"
 RECORD = b"\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\1"
 
+
+
+def tsig(name=b"\3key\0", algorithm=b"\x0bhmac-sha256\0", rclass=255, ttl=0, rest=b""):
+    """A TSIG record (RFC 8945 section 4.2) made with no key that a server has."""
+    rdata = algorithm + struct.pack("!HIHH", 0, 1700000000, 300, 4) + b"mac." + struct.pack("!HHH", 0, 0, 0) + rest
+    return name + struct.pack("!HHIH", 250, rclass, ttl, len(rdata)) + rdata
+
+
+EDNS1 = b"\0\0\x29\x04\xd0\0\1\0\0\0\0"
 RAW = [
     lambda rng, question: header(qd=0),
     lambda rng, question: header(qd=0, ar=1) + OPT,
@@ -153,6 +162,17 @@ RAW = [
     lambda rng, question: header() + b"\x80a\0\0\1\0\1",
     lambda rng, question: header() + b"\x3f" + b"a" * 20,
     lambda rng, question: header() + b"\x3f" + (b"a" * 63 + b"\x3f") * 3 + b"a" * 63 + b"\0\0\1\0\1",
+    lambda rng, question: header(ar=1) + question + tsig(),
+    lambda rng, question: header(ar=2) + question + OPT + tsig(),
+    lambda rng, question: header(ar=2) + question + EDNS1 + tsig(),
+    lambda rng, question: header(ar=1) + question + tsig(name=b"\3key\xc0\x0c", algorithm=b"\4some\0"),
+    lambda rng, question: header(ar=1) + question[:-4] + b"\0\xfc\0\1" + tsig(),
+    lambda rng, question: header(ar=2) + question + tsig() + OPT,
+    lambda rng, question: header(ar=2) + question + tsig() + tsig(),
+    lambda rng, question: header(ar=1) + question + tsig(**rng.choice([{"rclass": 1}, {"ttl": 1}, {"rest": b"x"},
+                                                                       {"algorithm": b"\xc0\x0c"}, {"name": b"\xc0\x0d"}])),
+    lambda rng, question: header(qd=2, ar=1) + question + question + OPT,
+    lambda rng, question: header(rng.choice([1, 2, 3, 4, 5, 6, 7, 15]) << 11, ar=1) + question + rng.choice([OPT, EDNS1]),
     lambda rng, question: header(0x8000) + question,
     lambda rng, question: header(rng.randrange(65536)) + question,
     lambda rng, question: bytes(rng.randrange(256) for _ in range(rng.randrange(2, 40))),
