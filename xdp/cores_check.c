@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "cores.skel.h"
+#include "xdp/bpf_words.h"
 
 #define RUN_PACKET_LEN                                                                             \
     64 /* the kernel wants an Ethernet frame, the program does not look at it                      \
@@ -27,21 +28,6 @@ struct cores_check {
     struct cores_bpf *bpf;
     struct mapping answers;
 };
-
-/* The last thing libbpf complained about; libbpf has no per-object hook. */
-static char libbpf_text[256];
-
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
-    __attribute__((format(printf, 2, 0)));
-
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-    if (level == LIBBPF_WARN) {
-        vsnprintf(libbpf_text, sizeof(libbpf_text), format, arguments);
-        libbpf_text[strcspn(libbpf_text, "\n")] = '\0';
-    }
-    return 0;
-}
 
 int cores_check_allowed(struct failure *failure)
 {
@@ -97,7 +83,7 @@ static int load(struct cores_check *check, struct failure *failure)
     int error;
 
     if (!bpf) {
-        return failure_set(failure, -errno, "cannot open the BPF object: %s", libbpf_text);
+        return failure_set(failure, -errno, "cannot open the BPF object: %s", bpf_words_last());
     }
     check->bpf = bpf;
     bpf->rodata->config.question_n = input->question_n;
@@ -109,7 +95,7 @@ static int load(struct cores_check *check, struct failure *failure)
     error = error ? error : bpf_map__set_max_entries(bpf->maps.answers, input->question_n);
     error = error ? error : cores_bpf__load(bpf);
     return error < 0 ? failure_set(failure, error, "cannot load the BPF program: %s (%s)",
-                                   strerror(-error), libbpf_text)
+                                   strerror(-error), bpf_words_last())
                      : 0;
 }
 
@@ -146,7 +132,7 @@ int cores_check_open(const struct cores_input *input, struct cores_check **ret_c
         return failure_set(failure, -ENOMEM, "out of memory");
     }
     check->input = *input;
-    libbpf_set_print(keep_warning);
+    bpf_words_keep();
     error = load(check, failure);
     if (error == 0) {
         error = fill(check, failure);

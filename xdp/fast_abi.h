@@ -79,7 +79,8 @@ struct fast_control {
     __u64 owner;       /* random, of the process that writes here: another one has taken over if it
                           is not one's own */
     __u64 tap_mask;    /* a packet is sampled when (random & tap_mask) == 0; ~0: none is */
-    __u64 reserved[9];
+    __u64 program;     /* digest of the object and constants that are pinned; 0 while they change */
+    __u64 reserved[8];
 };
 
 /* --- policy --- */

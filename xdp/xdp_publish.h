@@ -96,16 +96,19 @@ struct xdp_status {
 int xdp_path_open(const struct xdp_settings *settings, struct xdp_path **ret_path,
                   struct failure *failure);
 
-/* Attaches what is configured and not attached. Returns how many links changed state; what is wrong
- * stands in the status. */
+/* Attaches what is configured and not attached; before the first publication only where nothing of
+ * a predecessor's is. Returns how many links changed state; what is wrong stands in the status.
+ * -ESTALE: another process has taken over. */
 int xdp_path_attach(struct xdp_path *path);
 
-/* Leaves what was published before in force if it fails as a whole; a part that does not fit is
+/* The first one takes the tables over from a predecessor, beats, and attaches.
+ * Leaves what was published before in force if it fails as a whole; a part that does not fit is
  * left out. -ESTALE: another process has taken the tables over. */
 int xdp_path_publish(struct xdp_path *path, const struct xdp_publication *publication,
                      struct xdp_published *ret_published, struct failure *failure);
 
-/* The daemon lives: prolongs the deadline and sets the clock word. -ESTALE as above. */
+/* The daemon lives: prolongs the deadline and sets the clock word. -ESTALE as above; -EAGAIN before
+ * the first publication: what a predecessor published is not ours to prolong. */
 int xdp_path_beat(struct xdp_path *path, int64_t now_wall_s);
 
 void xdp_path_status(const struct xdp_path *path, struct xdp_status *ret_status);
