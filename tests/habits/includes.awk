@@ -12,6 +12,8 @@ BEGIN {
     # what publishes to the kernel, and what renders for it
     extra["edge/daemon", "xdp/xdp_publish.h"] = 1
     extra["edge/render", "xdp/template_table.h"] = 1
+    extra["edge/render", "xdp/name_core.h"] = 1
+    extra["edge/render", "xdp/packet_core.h"] = 1
     extra["bgp", "maps/pop_state.h"] = 1
     # the stages of edge/, in the order of its data flow
     stage_n = split("wire zone service answer render serve compare daemon", stages, " ")
