@@ -115,6 +115,14 @@ struct path {
     __u32 len; /* of the frame as it came */
 };
 
+static __always_inline __u32 frame_len(const struct xdp_md *context)
+{
+    __u64 len = (__u64)((const __u8 *)(long)context->data_end - (const __u8 *)(long)context->data);
+
+    WORK_FORGET(len);
+    return (__u32)len;
+}
+
 /* --- sampling --- */
 
 static __always_inline int path_is_sampled(const struct path *path)
@@ -157,31 +165,32 @@ static __always_inline enum fast_reason path_admit(struct path *path)
 {
     const __u8 *data = (const __u8 *)(long)path->context->data;
     const __u8 *end = (const __u8 *)(long)path->context->data_end;
+    struct packet *packet = &path->work->packet;
     enum fast_reason reason;
-    struct packet packet;
     __u32 slot;
 
-    path->len = (__u32)(end - data);
-    if (packet_read(data, end, &packet) < 0) {
+    path->len = frame_len(path->context);
+    if (packet_read(data, end, packet) < 0) {
         return FAST_PASS_NOT_DNS;
     }
+    WORK_BARRIER();
     path->word = *(const volatile __u64 *)&path->control->word;
     slot = FAST_WORD_STATE(path->word);
     path->policy = bpf_map_lookup_elem(&policies, &slot);
     if (!path->policy) {
         return FAST_PASS_OFF;
     }
-    if (!packet_is_ours(&packet, path->policy)) {
+    if (!packet_is_ours(packet, path->policy)) {
         return FAST_PASS_NOT_DNS;
     }
     if (bpf_ktime_get_coarse_ns() > path->control->deadline_ns) {
         return FAST_PASS_STALE;
     }
-    reason = packet_reason(&packet, path->policy, path->word);
+    reason = packet_reason(packet, path->policy, path->word);
     if (reason != ANSWER_OK) {
         return reason;
     }
-    work_take(path->work, &packet, data);
+    work_take_link(path->work, data);
     return ANSWER_OK;
 }
 
@@ -306,7 +315,7 @@ static __always_inline __u32 bench_restore(struct xdp_md *context)
     bench_next = index + 1 < bench_n ? index + 1 : 0;
     if (packet) {
         len = packet->len;
-        bpf_xdp_adjust_tail(context, (int)len - (int)(context->data_end - context->data));
+        bpf_xdp_adjust_tail(context, (int)len - (int)frame_len(context));
         if (WORK_BOUNDED(len, 1023, FAST_BENCH_BYTES)) {
             bpf_xdp_store_bytes(context, 0, (void *)(unsigned long)packet->bytes, (__u32)len);
         }

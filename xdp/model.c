@@ -24,33 +24,33 @@ void model_free(struct model *model)
 static enum fast_reason model_admit(struct work *work, const struct model_tables *tables,
                                     const uint8_t *frame, size_t len)
 {
+    struct packet *packet = &work->packet;
     enum fast_reason reason;
-    struct packet packet;
     uint32_t message_len;
 
-    if (packet_read(frame, frame + len, &packet) < 0) {
+    if (packet_read(frame, frame + len, packet) < 0) {
         return FAST_PASS_NOT_DNS;
     }
     if (!tables->policy) {
         return FAST_PASS_OFF;
     }
-    if (!packet_is_ours(&packet, tables->policy)) {
+    if (!packet_is_ours(packet, tables->policy)) {
         return FAST_PASS_NOT_DNS;
     }
     if (tables->stale) {
         return FAST_PASS_STALE;
     }
-    reason = packet_reason(&packet, tables->policy, tables->word);
+    reason = packet_reason(packet, tables->policy, tables->word);
     if (reason != ANSWER_OK) {
         return reason;
     }
-    work_take(work, &packet, frame);
-    message_len = packet.udp_len - PACKET_UDP_LEN;
+    work_take_link(work, frame);
+    message_len = packet->udp_len - PACKET_UDP_LEN;
     if (message_len < QUESTION_LEN_MIN || message_len > FAST_QUERY_MAX) {
         return FAST_PASS_SIZE;
     }
     work->message_len = message_len;
-    memcpy(work_message(work), frame + packet_message_at(&packet), message_len);
+    memcpy(work_message(work), frame + packet_message_at(packet), message_len);
     return ANSWER_OK;
 }
 

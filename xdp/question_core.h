@@ -54,9 +54,10 @@ BYTES_INLINE __u64 question_walk(const __u8 *message)
 }
 
 /* Folds, hashes and sums the name, eight bytes at a time. */
-BYTES_INLINE void question_name(struct work *work, __u64 name_len, __u64 seed)
+BYTES_INLINE void question_name(struct work *work, __u64 seed)
 {
     const __u8 *name = work_message(work) + WORK_HEADER_LEN;
+    __u64 name_len = work->name_len & 255;
     struct name_hash hash;
     __u64 sum = 0;
 
@@ -77,7 +78,7 @@ BYTES_INLINE void question_name(struct work *work, __u64 name_len, __u64 seed)
         name_hash_add(&hash, word);
     }
     work->hash = name_hash_end(&hash, (__u32)name_len, (__u16)work->qtype);
-    work->question_sum = sum_fold(sum);
+    work->question_sum = sum_fold(sum) + work->type_sum;
 }
 
 BYTES_INLINE enum fast_reason question_type(__u16 qtype, __u16 qclass)
@@ -116,8 +117,9 @@ BYTES_INLINE enum fast_reason question_read(struct work *work, __u64 seed)
     work->asked = counts & QUESTION_COUNT_ADDITIONAL ? WORK_EDNS : 0;
     work->qtype = bytes_get_be16(behind);
     work->name_len = (__u32)name_len;
-    question_name(work, name_len, seed);
-    work->question_sum += sum_at(bytes_get_u32(behind), (__u32)name_len);
+    work->type_sum = sum_at(bytes_get_u32(behind), (__u32)name_len);
+    WORK_BARRIER();
+    question_name(work, seed);
     return QUESTION_OK;
 }
 

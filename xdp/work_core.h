@@ -44,6 +44,8 @@ struct work {
     __u32 name_len;
     __u32 qtype;
     __u32 question_sum; /* name, type and class */
+    __u32 type_sum;     /* the latter two */
+    __u32 reserved1;
     __u64 hash;
     __u64 name[NAME_WORDS_MAX]; /* lower case */
     /* EDNS */
@@ -74,10 +76,9 @@ BYTES_INLINE __u8 *work_message(struct work *work)
     return work->frame + WORK_HEAD_LEN;
 }
 
-/* A packet without doubt, and what stands in front of it. */
-BYTES_INLINE void work_take(struct work *work, const struct packet *packet, const __u8 *data)
+/* What stands in front of a packet that may be answered. */
+BYTES_INLINE void work_take_link(struct work *work, const __u8 *data)
 {
-    work->packet = *packet;
     bytes_put_u64(work->link, bytes_get_u64(data));
     bytes_put_u64(work->link + 8, bytes_get_u64(data + 8));
     bytes_put_u16(work->link + 16, bytes_get_u16(data + 16));

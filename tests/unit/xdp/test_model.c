@@ -98,6 +98,7 @@ Test(model, answers_a_static_name)
         cr_assert(result.answered, "case %zu: reason %d", i, result.reason);
         wrong = frame_parse(result.frame, result.frame_len, &spec, &reply, &reply_len);
         cr_assert_null(wrong, "case %zu: %s", i, wrong);
+        cr_assert(frame_goes_back(result.frame, &frame));
         cr_assert_eq(spec.vlan, specs[i].vlan);
         cr_assert_eq(memcmp(&spec.source.address, &specs[i].destination.address,
                             sizeof(spec.source.address)),

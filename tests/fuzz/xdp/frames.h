@@ -2,8 +2,8 @@
  *
  * Frames for tests, put together and taken apart byte by byte, without the code they test.
  */
-#ifndef TESTS_UNIT_XDP_FRAMES_H
-#define TESTS_UNIT_XDP_FRAMES_H
+#ifndef TESTS_FUZZ_XDP_FRAMES_H
+#define TESTS_FUZZ_XDP_FRAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +39,9 @@ void frame_fix_ipv4_sum(uint8_t *ip);
  * behind it but zeroes up to 60 bytes. NULL, or what is wrong. */
 const char *frame_parse(const uint8_t *bytes, size_t len, struct frame_spec *ret_spec,
                         const uint8_t **ret_message, size_t *ret_message_len);
+
+/* To the MAC address that the query came from. */
+bool frame_goes_back(const uint8_t *bytes, const struct frame *query);
 
 /* Header, question and options of a query; returns its length. `name` in presentation form. */
 struct query_spec {
