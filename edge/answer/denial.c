@@ -77,13 +77,16 @@ static size_t denial_wildcard(const struct answer_scratch *work, unsigned label_
 
 /* --- NSEC3 (RFC 5155 section 7.2) --- */
 
-/* The name does not exist. */
+/* The name does not exist. That it has a record all the same means that two hashes are the same,
+ * and nothing can be proved (section 7.2.9): that takes a second preimage of SHA-1, as no record is
+ * without its name. */
 static void denial_cover(struct answer_scratch *work, const struct zone *zone, const uint8_t *name,
                          size_t len)
 {
-    const struct zone_nsec3 *nsec3 = zone_denial_nsec3(zone, name, len);
+    bool match;
+    const struct zone_nsec3 *nsec3 = zone_denial_nsec3(zone, name, len, &match);
 
-    if (nsec3) {
+    if (!match) {
         denial_add_nsec3(work, zone, nsec3);
     } else {
         work->denial.collided = true;
@@ -177,11 +180,28 @@ void denial_add_expansion(struct answer_scratch *work, const struct answer_match
     }
 }
 
+/* Section 7.2.2: and there is no wildcard at the closest encloser. Where Opt-Out left that without
+ * a record, the closest provable one, above, may have a wildcard, which has nothing to do with the
+ * name; its record is all there is to say, and validators take the Opt-Out span for their answer.
+ */
+static void denial_add_no_wildcard(struct answer_scratch *work, const struct zone *zone,
+                                   const struct zone_node *encloser, unsigned provable_n)
+{
+    uint8_t wildcard[NAME_LEN_MAX + 2];
+    size_t len = denial_wildcard(work, provable_n, wildcard);
+    bool match;
+
+    if (provable_n == encloser->label_n) {
+        denial_cover(work, zone, wildcard, len);
+    } else {
+        denial_add_nsec3(work, zone, zone_denial_nsec3(zone, wildcard, len, &match));
+    }
+}
+
 void denial_add_nxdomain(struct answer_scratch *work, const struct zone *zone,
                          const struct zone_node *encloser)
 {
     uint8_t wildcard[NAME_LEN_MAX + 2];
-    size_t len;
 
     if (!zone->denial) {
         return;
@@ -190,9 +210,8 @@ void denial_add_nxdomain(struct answer_scratch *work, const struct zone *zone,
         (void)denial_wildcard(work, encloser->label_n, wildcard);
         denial_add_nsec(work, zone_denial_nsec(zone, work->name->bytes));
         denial_add_nsec(work, zone_denial_nsec(zone, wildcard));
-    } else { /* RFC 5155 section 7.2.2 */
-        len = denial_wildcard(work, denial_add_encloser(work, zone, encloser), wildcard);
-        denial_cover(work, zone, wildcard, len);
+    } else {
+        denial_add_no_wildcard(work, zone, encloser, denial_add_encloser(work, zone, encloser));
     }
 }
 

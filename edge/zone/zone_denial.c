@@ -113,13 +113,11 @@ uint32_t zone_denial_search(const struct zone_denial *denial,
     return low;
 }
 
-const struct zone_nsec3 *zone_denial_nsec3(const struct zone *zone, const uint8_t *name, size_t len)
+const struct zone_nsec3 *zone_denial_nsec3(const struct zone *zone, const uint8_t *name, size_t len,
+                                           bool *ret_match)
 {
     uint8_t hash[NSEC3_HASH_LEN];
-    uint32_t found;
-    bool match;
 
     nsec3_hash(&zone->denial->params, name, len, hash);
-    found = zone_denial_search(zone->denial, hash, &match);
-    return match ? NULL : &zone->denial->nsec3s[found];
+    return &zone->denial->nsec3s[zone_denial_search(zone->denial, hash, ret_match)];
 }

@@ -50,10 +50,9 @@ const struct zone_node *zone_denial_nsec(const struct zone *zone, const uint8_t 
 uint32_t zone_denial_search(const struct zone_denial *denial,
                             const uint8_t hash[static NSEC3_HASH_LEN], bool *ret_match);
 
-/* The NSEC3 record that covers a name which does not exist. NULL: it matches one, a collision of
- * hashes (RFC 5155 section 7.2.9); no record is without its name. */
-const struct zone_nsec3 *zone_denial_nsec3(const struct zone *zone, const uint8_t *name,
-                                           size_t len);
+/* The NSEC3 record that covers a name, or matches it. */
+const struct zone_nsec3 *zone_denial_nsec3(const struct zone *zone, const uint8_t *name, size_t len,
+                                           bool *ret_match);
 
 /* The NSEC3 record that matches a name which exists, or else covers it: an insecure delegation in
  * an Opt-Out span, or an empty non-terminal above such. */

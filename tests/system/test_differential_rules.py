@@ -53,3 +53,30 @@ def test_a_signature_lives_as_long_as_its_set():
     for wrong in (item("ttl", signature(2147483647), signature(2592000)), item("ttl", signature(60), signature(300)),
                   item("ttl", "name.example. 60 TXT \"x\"", "name.example. 300 TXT \"x\"")):
         assert left("nsd", [wrong]) == ([wrong], set())
+
+
+def test_what_cannot_be_read_is_explained_of_knot_and_targets_alone():
+    pointer, ours = item("malformed", "malformed data", "well formed"), item("malformed", "well formed", "malformed data")
+    assert left("knot", [pointer], question="name.example. HTTPS") == ([], {"knot-pointer"})
+    assert left("knot", [pointer]) == ([pointer], set())
+    for peer in ("knot", "nsd", "bind"):
+        assert left(peer, [ours], question="name.example. HTTPS") == ([ours], set())
+    assert left("bind", [pointer], question="name.example. HTTPS") == ([pointer], set())
+
+
+def test_other_opcodes_explain_no_records():
+    record, opt = item("answer", "", "name.example. 300 A 192.0.2.1"), item("edns", "version 0 size 1232", "none")
+    refused, none = item("rcode", "REFUSED", "NOTIMPL"), item("edns", "none", "version 0 size 1232")
+    question = "name.example. A +opcode=2 +edns=0"
+    assert left("knot", [refused, none, record, opt], question=question) == ([record, opt], {"other-opcode"})
+    assert left("knot", [refused], question="name.example. A") == ([refused], set())
+
+
+def test_signed_questions_explain_rcodes_alone():
+    signed = "\\# 12 000100000001000000000001"
+    refused, record = item("rcode", "REFUSED", "BADKEY"), item("answer", "name.example. 300 A 192.0.2.1")
+    assert left("knot", [refused, record], question=signed) == ([record], {"signed-for-all"})
+    assert left("bind", [refused], question=signed) == ([refused], set())
+    answered = item("rcode", "NOERROR", "BADKEY")
+    assert left("knot", [answered], question=signed) == ([answered], set())
+    assert left("nsd", [item("rcode", "RCODE25", "BADVERS")], question=signed) == ([], {"signed-version"})

@@ -45,17 +45,18 @@ class Difference:
 class Round:
     """The servers of one world."""
 
-    def __init__(self, seed, folder, name_n=40, signed=False):
+    def __init__(self, seed, folder, name_n=40, signed=False, made=None):
+        """`made`: [(zone, one of SIGNERS or None)] instead of what the seed makes."""
         self.seed = seed
         signing = random.Random(seed)
         self.folder = pathlib.Path(folder)
         self.rng = random.Random(seed)
-        self.zones = make_world(self.rng, name_n)
+        self.zones = [zone for zone, _ in made] if made else make_world(self.rng, name_n)
         self.files = {}
         for number, zone in enumerate(self.zones):
             name = f"zone{number}"
             (self.folder / name).write_text(zone.master_file())
-            how = signing.choice([None, *SIGNERS, "nsec"]) if signed else None
+            how = signing.choice([None, *SIGNERS, "nsec"]) if signed else made[number][1] if made else None
             if how:
                 sign(self.folder, zone, name, how)
             self.files[text(zone.origin)] = name

@@ -354,36 +354,52 @@ Test(answer, kinds_have_names)
     }
 }
 
+/* What the server says of the name, with DO, when the record that covers `made_up` has its hash. */
+static enum answer_kind ask_collided(const char *asked, const char *made_up)
+{
+    uint8_t wire[NAME_LEN_MAX + NAME_SLACK + 1];
+    uint8_t hash[NSEC3_HASH_LEN], kept[NSEC3_HASH_LEN], query[512];
+    size_t len = make(query, asked, 1, 1232, NULL, 0);
+    const struct zone *zone;
+    uint8_t *stored;
+    bool known, match;
+
+    cr_assert_eq(name_from_text("hashed.example.", wire), 0);
+    zone = zone_set_find(world.zones, wire, &known);
+    cr_assert_eq(name_from_text(made_up, wire), 0);
+    stored = (uint8_t *)zone_denial_nsec3(zone, wire, name_len(wire), &match)->hash;
+    cr_assert(!match);
+    nsec3_hash(&zone->denial->params, wire, name_len(wire), hash);
+    memcpy(kept, stored, sizeof(kept));
+    memcpy(stored, hash, sizeof(hash)); /* still between its neighbours */
+    ask(query, len, ANSWER_UDP, 65535);
+    cr_expect_eq(outcome.kind, ANSWER_NXDOMAIN, "without DO nothing is to be proved");
+    query[len - 4] = 0x80;
+    ask(query, len, ANSWER_UDP, 65535);
+    memcpy(stored, kept, sizeof(kept));
+    return outcome.kind;
+}
+
 /* RFC 5155 section 7.2.9, with a hash that is made to collide: nobody can find a name that does. */
 Test(answer, hashes_that_collide_fail, .init = setup, .fini = teardown)
 {
     static const char *const collide[] = {"x.www.hashed.example.", "*.www.hashed.example."};
-    uint8_t origin[NAME_LEN_MAX + NAME_SLACK + 1];
-    const struct zone *zone;
-    bool known;
 
-    cr_assert_eq(name_from_text("hashed.example.", origin), 0);
-    zone = zone_set_find(world.zones, origin, &known);
     for (size_t i = 0; i < 2; i++) {
-        uint8_t name[NAME_LEN_MAX + NAME_SLACK + 1], hash[NSEC3_HASH_LEN], kept[NSEC3_HASH_LEN];
-        uint8_t query[512];
-        size_t len = make(query, "x.www.hashed.example.", 1, 1232, NULL, 0);
-        uint8_t *stored;
-
-        cr_assert_eq(name_from_text(collide[i], name), 0);
-        stored = (uint8_t *)zone_denial_nsec3(zone, name, name_len(name))->hash;
-        nsec3_hash(&zone->denial->params, name, name_len(name), hash);
-        memcpy(kept, stored, sizeof(kept));
-        memcpy(stored, hash, sizeof(hash)); /* still between its neighbours */
-        ask(query, len, ANSWER_UDP, 65535);
-        cr_expect_eq(outcome.kind, ANSWER_NXDOMAIN, "without DO nothing is to be proved");
-        query[len - 4] = 0x80;
-        ask(query, len, ANSWER_UDP, 65535);
-        cr_expect_eq(outcome.kind, ANSWER_SERVFAIL, "%s", collide[i]);
+        cr_expect_eq(ask_collided("x.www.hashed.example.", collide[i]), ANSWER_SERVFAIL, "%s",
+                     collide[i]);
         cr_expect_eq(wire_get_u16(response + 2), WIRE_FLAG_QR | WIRE_RCODE_SERVFAIL);
         cr_expect_arr_eq(response + 4, "\0\1\0\0\0\0\0\1", 8, "the question, and OPT");
-        memcpy(stored, kept, sizeof(kept));
-        ask(query, len, ANSWER_UDP, 65535);
-        cr_expect_eq(outcome.kind, ANSWER_NXDOMAIN, "and the next query is not the worse for it");
+        cr_expect_eq(ask_collided("nowhere.hashed.example.", "a.hashed.example."), ANSWER_NXDOMAIN,
+                     "and the next query is not the worse for it");
     }
+}
+
+/* Below an empty name that Opt-Out left without a record the wildcard of the origin, should there
+ * be one, is no collision. */
+Test(answer, a_wildcard_above_optout_is_no_collision, .init = setup, .fini = teardown)
+{
+    cr_expect_eq(ask_collided("x.optent.hashed.example.", "*.hashed.example."), ANSWER_NXDOMAIN);
+    cr_expect_eq(wire_get_u16(response + 2), WIRE_FLAG_QR | WIRE_FLAG_AA | WIRE_RCODE_NXDOMAIN);
+    cr_expect_geq(wire_get_u16(response + 8), 6, "SOA and proofs with their signatures");
 }
