@@ -290,12 +290,13 @@ int program_pin(const struct program *program, const char *pin_folder)
 {
     int error = 0;
 
-    for (unsigned map = 0; map < PROGRAM_MAPS && !program->adopted && error == 0; map++) {
-        if (!program->maps_adopted || map == PROGRAM_LIMITS) {
-            error = pins_put(pin_folder, program_pins[map], program->map_fds[map]);
-        }
+    if (program_is_pinned(program, pin_folder)) {
+        return 0;
     }
-    return error || program->adopted ? error : pins_put(pin_folder, PROGRAM_PIN, program->fd);
+    for (unsigned map = 0; map < PROGRAM_MAPS && error == 0; map++) {
+        error = pins_put(pin_folder, program_pins[map], program->map_fds[map]);
+    }
+    return error ? error : pins_put(pin_folder, PROGRAM_PIN, program->fd);
 }
 
 bool program_is_pinned(const struct program *program, const char *pin_folder)

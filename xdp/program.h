@@ -40,7 +40,7 @@ struct program {
 int program_open(const char *pin_folder, struct fast_limits *limits, struct program *ret_program,
                  struct failure *failure);
 
-/* Pins what is not pinned yet, the program last: whoever finds it finds its maps. */
+/* Pins it and its maps unless it is, the program last: whoever finds it finds its maps. */
 int program_pin(const struct program *program, const char *pin_folder);
 
 /* The program that is pinned is this one. */

@@ -53,8 +53,8 @@ struct xdp_path {
     void *tap_context;
     unsigned tap_left;
     uint64_t owner;
-    bool claimed;
-    bool lost;          /* another process has claimed what was ours */
+    _Atomic bool claimed;
+    _Atomic bool lost;  /* another process has claimed what was ours */
     bool image_written; /* the slot named holds the image of the last publication */
     bool templates_written;
     struct fast_policy filled; /* what tables and image say, of the last publication */
@@ -174,8 +174,10 @@ static void path_unlock_folder(struct xdp_path *path)
 
 static bool path_owns(struct xdp_path *path)
 {
-    path->lost = path->lost || (path->claimed && __atomic_load_n(&path->tables.control->owner,
-                                                                 __ATOMIC_ACQUIRE) != path->owner);
+    if (path->claimed &&
+        __atomic_load_n(&path->tables.control->owner, __ATOMIC_ACQUIRE) != path->owner) {
+        path->lost = true;
+    }
     return path->claimed && !path->lost;
 }
 
@@ -189,9 +191,7 @@ static int path_claim(struct xdp_path *path, struct failure *failure)
                    ? 0
                    : failure_set(failure, -ESTALE, "another process has taken the XDP tables over");
     }
-    if (!path->program.adopted) {
-        __atomic_store_n(&path->tables.control->program, 0, __ATOMIC_RELEASE);
-    }
+    __atomic_store_n(&path->tables.control->program, 0, __ATOMIC_RELEASE);
     error = helper_claim(path->helper);
     if (error < 0) {
         return failure_set(failure, error, "%s: the XDP program cannot be pinned: %s",
@@ -415,6 +415,15 @@ int xdp_path_publish(struct xdp_path *path, const struct xdp_publication *public
     published.took_ns = clock_monotonic_ns() - begin_ns;
     *ret_published = published;
     return 0;
+}
+
+void xdp_path_reclaim(struct xdp_path *path)
+{
+    path->claimed = false;
+    path->lost = false;
+    path->image_written = false;
+    path->templates_written = false;
+    path->program.maps_adopted = true; /* the other one has used them */
 }
 
 int xdp_path_beat(struct xdp_path *path, int64_t now_wall_s)

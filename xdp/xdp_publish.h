@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The fast path as the daemon sees it: programs on interfaces, their tables, a publication made
- * visible by one store. Owned by the control thread; xdp_path_status() may be called by any.
+ * visible by one store. Owned by the control thread; xdp_path_status() and xdp_path_beat() may be
+ * called by any.
  *
  *   xdp_path_open     while privileged: adopts what is pinned, or loads; leaves a helper process
  *                     that keeps the privileges for attaching later
@@ -106,6 +107,10 @@ int xdp_path_attach(struct xdp_path *path);
  * left out. -ESTALE: another process has taken the tables over. */
 int xdp_path_publish(struct xdp_path *path, const struct xdp_publication *publication,
                      struct xdp_published *ret_published, struct failure *failure);
+
+/* Whoever has taken the tables over is gone: the next publication, which has to have everything,
+ * takes them back. */
+void xdp_path_reclaim(struct xdp_path *path);
 
 /* The daemon lives: prolongs the deadline and sets the clock word. -ESTALE as above; -EAGAIN before
  * the first publication: what a predecessor published is not ours to prolong. */

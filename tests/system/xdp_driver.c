@@ -11,12 +11,13 @@
  *   states NUMBER              only states and policy, with NUMBER as TTL
  *   fill NAMES                 as many names n0.example. ... for the next publications
  *   services N                 as many services, for the next publications
- *   attach | beat | status | tap ONE_IN | samples
+ *   attach | beat | status | tap ONE_IN | samples | reclaim
  *   beats MS                   beats on its own every 100 ms, so long
  *   close leave|detach
- *   pass INTERFACE             puts a program that passes everything there, to stay: somebody
- * else's version FOLDER             makes the pinned tables those of another version drop UID
- * becomes that user without any capability
+ *   pass INTERFACE             puts a program there that passes everything, to stay
+ *   version FOLDER             makes the pinned tables those of another version
+ *   refuse-membarrier          as a kernel does that has CPUs without a tick
+ *   drop UID                   becomes that user, without any capability
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,6 +35,7 @@
 #include <bpf/libbpf.h>
 #include <cap-ng.h>
 #include <jansson.h>
+#include <seccomp.h>
 
 #include "base/clock.h"
 #include "xdp/listener_core.h"
@@ -297,6 +299,17 @@ static int driver_version(const char *folder)
     return 0;
 }
 
+static int driver_refuse_membarrier(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int code = filter ? seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(membarrier), 0)
+                      : -ENOMEM;
+
+    code = code ? code : seccomp_load(filter);
+    seccomp_release(filter);
+    return code;
+}
+
 static int driver_beats(struct driver *driver, int64_t ms)
 {
     int64_t until = clock_monotonic_ns() + ms * CLOCK_NS_PER_MS;
@@ -351,6 +364,11 @@ static int driver_obey(struct driver *driver, char **words, size_t word_n, json_
         code = driver_pass(words[1]);
     } else if (strcmp(verb, "version") == 0 && word_n == 2) {
         code = driver_version(words[1]);
+    } else if (strcmp(verb, "reclaim") == 0) {
+        xdp_path_reclaim(driver->path);
+        code = 0;
+    } else if (strcmp(verb, "refuse-membarrier") == 0) {
+        code = driver_refuse_membarrier();
     } else if (strcmp(verb, "drop") == 0 && word_n == 2) {
         code = driver_drop(driver_number(words[1]));
     } else if (strcmp(verb, "close") == 0 && word_n == 2) {

@@ -12,6 +12,7 @@ server run in its network namespace, but with the mounts of the test, so that th
 """
 import contextlib
 import ctypes
+import itertools
 import json
 import os
 import pathlib
@@ -29,6 +30,7 @@ NETWORKS = [("192.0.2", "2001:db8"), ("198.51.100", "2001:db8:1"), ("203.0.113",
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 _IP_FREEBIND = 15
+_LABS = itertools.count()
 
 
 def run(*words):
@@ -99,7 +101,8 @@ class Driver:
 
 class XdpLab:
     def __init__(self, folder, pairs=1):
-        self.server, self.client = f"isoxs{os.getpid()}", f"isoxc{os.getpid()}"
+        number = f"{os.getpid()}x{next(_LABS)}"
+        self.server, self.client = f"isoxs{number}", f"isoxc{number}"
         self.pins = pathlib.Path(folder) / "bpf"
         self.pairs = pairs
         self.drivers = []
@@ -124,8 +127,7 @@ class XdpLab:
         return self
 
     def __exit__(self, *_):
-        for driver in self.drivers:
-            driver.kill()
+        self.kill_drivers()
         for namespace in (self.server, self.client):
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
         subprocess.run(["umount", "-l", self.pins], capture_output=True, check=False)
@@ -134,10 +136,10 @@ class XdpLab:
     def ip(namespace, *words):
         return run("ip", "-n", namespace, *words)
 
-    def join(self, pair):
+    def join(self, pair, *words):
         """A veth pair; again after cut()."""
         name, (v4, v6) = f"v{pair}", NETWORKS[pair]
-        self.ip(self.server, "link", "add", name, "type", "veth", "peer", "name", name, "netns", self.client)
+        self.ip(self.server, "link", "add", name, *words, "type", "veth", "peer", "name", name, "netns", self.client)
         for namespace, last in ((self.server, 1), (self.client, 2)):
             self.ip(namespace, "address", "add", f"{v4}.{last}/24", "dev", name)
             self.ip(namespace, "address", "add", f"{v6}::{last}/64", "dev", name, "nodad")
@@ -149,6 +151,9 @@ class XdpLab:
     def cut(self, pair):
         """The interface is gone, with all that is attached to it."""
         self.ip(self.server, "link", "del", f"v{pair}")
+
+    def index(self, name):
+        return json.loads(self.ip(self.server, "-j", "link", "show", name))[0]["ifindex"]
 
     def offload(self, name, *words):
         """ethtool -K on the client's end: ("tx", "off") makes checksums whole, as they come from a wire."""
@@ -170,6 +175,10 @@ class XdpLab:
     def driver(self):
         self.drivers.append(Driver(self.server_command(BIN / "xdp-driver")))
         return self.drivers[-1]
+
+    def kill_drivers(self):
+        while self.drivers:
+            self.drivers.pop().kill()
 
     def programs(self, name, namespace=None):
         """What is attached to an interface: {mode: id of the program}."""
