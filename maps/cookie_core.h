@@ -53,15 +53,16 @@ SIPHASH_INLINE __u32 cookie_len_ok(__u32 len)
 SIPHASH_INLINE __u64 cookie_hash(const __u8 secret[COOKIE_SECRET_LEN], const __u8 *cookie,
                                  const __u8 *address, __u32 address_len)
 {
-    __u8 input[32];
+    struct siphash_state state = siphash_begin(secret);
 
-    __builtin_memcpy(input, cookie, 16);
+    siphash_word(&state, siphash_get(cookie, 8));
+    siphash_word(&state, siphash_get(cookie + 8, 8));
     if (address_len == 4) {
-        __builtin_memcpy(input + 16, address, 4);
-        return siphash(secret, input, 20);
+        return siphash_end(&state, siphash_get(address, 4), 20);
     }
-    __builtin_memcpy(input + 16, address, 16);
-    return siphash(secret, input, 32);
+    siphash_word(&state, siphash_get(address, 8));
+    siphash_word(&state, siphash_get(address + 8, 8));
+    return siphash_end(&state, 0, 32);
 }
 
 /* Writes a whole cookie: the client's part as it is, the server's for now. */
@@ -69,21 +70,12 @@ SIPHASH_INLINE void cookie_make(const __u8 secret[COOKIE_SECRET_LEN], const __u8
                                 const __u8 *address, __u32 address_len, __u32 now_s,
                                 __u8 ret_cookie[COOKIE_LEN])
 {
-    __u64 hash;
+    /* the time as its bytes go, lowest first */
+    __u32 time = (now_s & 0xff) << 24 | (now_s & 0xff00) << 8 | (now_s >> 8 & 0xff00) | now_s >> 24;
 
-    __builtin_memcpy(ret_cookie, client_cookie, COOKIE_CLIENT_LEN);
-    ret_cookie[8] = COOKIE_VERSION;
-    ret_cookie[9] = 0;
-    ret_cookie[10] = 0;
-    ret_cookie[11] = 0;
-    ret_cookie[12] = (__u8)(now_s >> 24);
-    ret_cookie[13] = (__u8)(now_s >> 16);
-    ret_cookie[14] = (__u8)(now_s >> 8);
-    ret_cookie[15] = (__u8)now_s;
-    hash = cookie_hash(secret, ret_cookie, address, address_len);
-    for (__u32 i = 0; i < 8; i++) {
-        ret_cookie[16 + i] = (__u8)(hash >> (8 * i));
-    }
+    siphash_put(ret_cookie, siphash_get(client_cookie, 8));
+    siphash_put(ret_cookie + 8, COOKIE_VERSION | (__u64)time << 32);
+    siphash_put(ret_cookie + 16, cookie_hash(secret, ret_cookie, address, address_len));
 }
 
 /* Seconds since the cookie was made, by serial number arithmetic (RFC 1982), so that 2106 is like
@@ -133,7 +125,9 @@ SIPHASH_INLINE enum cookie_verdict cookie_answer(const struct cookie_secrets *se
 
         if (by < COOKIE_SECRETS_MAX && age <= COOKIE_OLD_S && age >= -COOKIE_FUTURE_S) {
             if (by == 0 && age <= COOKIE_RENEW_S) {
-                __builtin_memcpy(ret_cookie, cookie, COOKIE_LEN);
+                for (__u32 i = 0; i < COOKIE_LEN; i += 8) {
+                    siphash_put(ret_cookie + i, siphash_get(cookie + i, 8));
+                }
                 return COOKIE_VALID;
             }
             verdict = COOKIE_VALID;

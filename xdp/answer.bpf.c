@@ -7,7 +7,7 @@
  *   path_load      the message into memory
  *   answer_read, answer_write
  *   path_grow      room in the packet; until here it is as it came
- *   path_send      the whole frame, back where it came from
+ *   path_send      back to where it came from
  *
  * Maps and constants are those of xdp/fast_abi.h. Needs Linux 6.1.
  */
@@ -161,6 +161,21 @@ static __always_inline void path_sample(const struct path *path, __u32 moved, __
 
 /* --- the way in --- */
 
+/* The daemon's deadline has passed. The clock moves once a tick, so that often it is read. */
+static __always_inline int path_is_stale(const struct path *path)
+{
+    __u64 deadline_ns = *(const volatile __u64 *)&path->control->deadline_ns;
+    __u64 tick = bpf_jiffies64();
+    struct work *work = path->work;
+
+    if (work->beat_tick != tick || work->beat_deadline_ns != deadline_ns) {
+        work->beat_tick = tick;
+        work->beat_deadline_ns = deadline_ns;
+        work->beat_stale = bpf_ktime_get_coarse_ns() > deadline_ns;
+    }
+    return work->beat_stale != 0;
+}
+
 static __always_inline enum fast_reason path_admit(struct path *path)
 {
     const __u8 *data = (const __u8 *)(long)path->context->data;
@@ -183,7 +198,7 @@ static __always_inline enum fast_reason path_admit(struct path *path)
     if (!packet_is_ours(packet, path->policy)) {
         return FAST_PASS_NOT_DNS;
     }
-    if (bpf_ktime_get_coarse_ns() > path->control->deadline_ns) {
+    if (path_is_stale(path)) {
         return FAST_PASS_STALE;
     }
     reason = packet_reason(packet, path->policy, path->word);
@@ -194,21 +209,49 @@ static __always_inline enum fast_reason path_admit(struct path *path)
     return ANSWER_OK;
 }
 
+/* The message in words, so that they are read as they were written: what is longer than most, by
+ * the kernel. */
+static __always_inline int path_copy_in(const struct path *path, __u64 len)
+{
+    const __u8 *from =
+        (const __u8 *)(long)path->context->data + (packet_message_at(&path->work->packet) & 127);
+    const __u8 *end = (const __u8 *)(long)path->context->data_end;
+    __u8 *to = path->work->frame + WORK_HEAD_LEN;
+    __u64 last = len - 8;
+
+    if (from + WORK_HEADER_LEN > end) {
+        return -1;
+    }
+    bytes_put_u64(to, bytes_get_u64(from));
+    bytes_put_u32(to + 8, bytes_get_u32(from + 8));
+    for (__u64 at = WORK_HEADER_LEN; at < FAST_QUERY_MAX; at += 8) {
+        if (at > last) {
+            break;
+        }
+        if (from + at + 8 > end) {
+            return -1;
+        }
+        bytes_put_u64(to + at, bytes_get_u64(from + at));
+    }
+    last &= 511;
+    if (from + last + 8 > end) {
+        return -1;
+    }
+    bytes_put_u64(to + last, bytes_get_u64(from + last));
+    return 0;
+}
+
 static __always_inline enum fast_reason path_load(const struct path *path)
 {
     struct work *work = path->work;
-    __u32 at = packet_message_at(&work->packet);
     __u64 len = work->packet.udp_len - PACKET_UDP_LEN;
 
     if (len < QUESTION_LEN_MIN || len > FAST_QUERY_MAX) {
         return FAST_PASS_SIZE;
     }
     work->message_len = (__u32)len;
-    if (!WORK_BOUNDED(len, 1023, FAST_QUERY_MAX) ||
-        bpf_xdp_load_bytes(path->context, at, work->frame + WORK_HEAD_LEN, (__u32)len) < 0) {
-        return FAST_PASS_BROKEN;
-    }
-    return ANSWER_OK;
+    WORK_BARRIER();
+    return path_copy_in(path, work->message_len) < 0 ? FAST_PASS_BROKEN : ANSWER_OK;
 }
 
 static __always_inline enum fast_reason path_answer(const struct path *path)
@@ -231,8 +274,8 @@ static __always_inline enum fast_reason path_answer(const struct path *path)
 /* --- the way out --- */
 
 /* Makes the packet as long as the answer: at its end or, where the driver left no room there, at
- * its beginning. All of it is written anew, so it makes no difference to what follows. */
-static __always_inline enum fast_reason path_grow(const struct path *path)
+ * its beginning, by `moved` bytes; then the question has to be written, too. */
+static __always_inline enum fast_reason path_grow(const struct path *path, __u32 *ret_moved)
 {
     int more = (int)path->work->frame_len - (int)path->len;
     __u32 moved = 0;
@@ -247,6 +290,7 @@ static __always_inline enum fast_reason path_grow(const struct path *path)
             return FAST_PASS_ROOM;
         }
     }
+    *ret_moved = moved;
     path_sample(path, moved, 1, path->work->answer);
     if (more < 0 && bpf_xdp_adjust_tail(path->context, more) < 0) {
         return FAST_PASS_ROOM;
@@ -254,15 +298,27 @@ static __always_inline enum fast_reason path_grow(const struct path *path)
     return ANSWER_OK;
 }
 
-static __always_inline int path_send(const struct path *path)
+static __always_inline int path_send(const struct path *path, __u32 moved)
 {
-    __u64 at = path->work->frame_at;
-    __u64 len = path->work->frame_len;
+    __u8 *data = (__u8 *)(long)path->context->data;
+    const __u8 *end = (const __u8 *)(long)path->context->data_end;
+    const struct work *work = path->work;
+    __u64 from = frame_copy_from(work, moved);
+    __u64 len = work->copy_end - from;
 
-    if (!WORK_BOUNDED(at, 127, WORK_HEAD_LEN) || !WORK_BOUNDED(len, 2047, WORK_MESSAGE_LEN)) {
+    /* the head last: for a short answer the copy may reach into it */
+    if (len <= FRAME_COPY_WORDS * 8) {
+        return frame_copy(work, data, end, (__u32)from) < 0 ? -1
+                                                            : frame_write_head(work, data, end);
+    }
+    from &= 511;
+    if (!WORK_BOUNDED(len, 2047, 1300) ||
+        bpf_xdp_store_bytes(path->context, packet_message_at(&work->packet) + (__u32)from,
+                            (void *)(unsigned long)(work->frame + WORK_HEAD_LEN + from),
+                            (__u32)len) < 0) {
         return -1;
     }
-    return bpf_xdp_store_bytes(path->context, 0, path->work->frame + at, (__u32)len) < 0 ? -1 : 0;
+    return frame_write_head(work, data, end);
 }
 
 static __always_inline void path_count(const struct path *path)
@@ -285,7 +341,7 @@ static __always_inline void path_count(const struct path *path)
     sums->response_bytes += work->at;
 }
 
-static __always_inline enum fast_reason path_run(struct path *path)
+static __always_inline enum fast_reason path_run(struct path *path, __u32 *ret_moved)
 {
     enum fast_reason reason = path_admit(path);
 
@@ -299,7 +355,7 @@ static __always_inline enum fast_reason path_run(struct path *path)
     }
     WORK_BARRIER();
     if (reason == ANSWER_OK) {
-        reason = path_grow(path);
+        reason = path_grow(path, ret_moved);
     }
     return reason;
 }
@@ -341,6 +397,7 @@ int answer(struct xdp_md *context)
     struct path path = {.context = context};
     __u32 cpu = bpf_get_smp_processor_id();
     __u32 zero = 0;
+    __u32 moved = 0;
     enum fast_reason reason;
     int action = XDP_PASS;
     __u64 began_ns = 0;
@@ -356,9 +413,9 @@ int answer(struct xdp_md *context)
     if (!path.control || !path.counters || !path.work) {
         return XDP_PASS;
     }
-    reason = path_run(&path);
+    reason = path_run(&path, &moved);
     if (reason == ANSWER_OK) {
-        action = path_send(&path) == 0 ? XDP_TX : XDP_ABORTED;
+        action = path_send(&path, moved) == 0 ? XDP_TX : XDP_ABORTED;
         path_count(&path);
     } else {
         if (reason < FAST_PASS_REASONS) {

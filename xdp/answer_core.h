@@ -28,15 +28,18 @@
 #define ANSWER_TTLS_MAX 32u /* of one PoP's records */
 #define ANSWER_TTL_AT 6u
 
-/* Appends `len` bytes that stand at `from` of a block, in words. False: they cross its end, or
- * there is no room. */
-BYTES_INLINE int answer_append(struct work *work, const __u8 *block, __u32 from, __u32 len)
+/* Appends `len` bytes that stand at `from` of a block, in words. */
+BYTES_INLINE enum fast_reason answer_append(struct work *work, const __u8 *block, __u32 from,
+                                            __u32 len)
 {
     __u8 *message = work_message(work);
     __u32 to = work->at;
 
-    if (from + len > FAST_BLOCK_SIZE || to + len > ANSWER_UDP_MAX) {
-        return 0;
+    if (from + len > FAST_BLOCK_SIZE) {
+        return FAST_PASS_BROKEN;
+    }
+    if (to + len > ANSWER_UDP_MAX) {
+        return FAST_PASS_LARGE;
     }
     for (__u32 i = 0; i < ANSWER_UDP_MAX; i += 8) {
         if (i >= len) {
@@ -46,7 +49,7 @@ BYTES_INLINE int answer_append(struct work *work, const __u8 *block, __u32 from,
                       bytes_get_u64(block + ((from + i) & (FAST_BLOCK_SIZE - 8))));
     }
     work->at = to + len;
-    return 1;
+    return ANSWER_OK;
 }
 
 BYTES_INLINE enum fast_reason answer_static(struct work *work, const struct find *find)
@@ -55,13 +58,10 @@ BYTES_INLINE enum fast_reason answer_static(struct work *work, const struct find
     __u32 name_room = NAME_WORDS((__u32) template->name_len) * 8;
     __u32 at = work->at;
 
-    work->sum += sum_at(bytes_swap_u16(template->body_sum), at);
+    work->sum += at & 1 ? template->body_sum : bytes_swap_u16(template->body_sum);
     work->answer_n = template->answer_n;
-    if (!answer_append(work, find->block, find->offset + (__u32)sizeof(*template) + name_room,
-                       template->body_len)) {
-        return FAST_PASS_LARGE;
-    }
-    return ANSWER_OK;
+    return answer_append(work, find->block, find->offset + (__u32)sizeof(*template) + name_room,
+                         template->body_len);
 }
 
 /* --- services --- */
@@ -74,10 +74,8 @@ BYTES_INLINE void answer_no_address(struct map_address *ret_address)
 
 /* The addresses the query speaks for (RFC 7871 section 7.5: SOURCE 0 asks not to use the
  * client's). */
-BYTES_INLINE void answer_client(struct work *work)
+BYTES_INLINE void answer_client(const struct work *work, struct map_client *client)
 {
-    struct map_client *client = &work->client;
-
     if (work->asked & WORK_ECS && work->ecs_source) {
         if (work->ecs_family == 1) {
             map_address_ipv4((__u32)(work->ecs_address[0] >> 32), &client->ecs);
@@ -95,27 +93,31 @@ BYTES_INLINE void answer_client(struct work *work)
     }
 }
 
-/* Whom the service sends this client to: verdict and picks. */
+/* Whom the service sends this client to. */
 BYTES_INLINE enum fast_reason answer_choose(struct work *work, const struct fast_tables *tables,
                                             const struct fast_template *template,
                                             const struct fast_state *state)
 {
     const struct map_entry *maps;
     const struct map_entry *map;
+    struct map_verdict verdict;
+    struct map_client client;
+    struct map_picks picks;
 
     maps = map_region_block(&tables->image, tables->policy->maps_block + template->map / 8u);
     if (!maps) {
         return FAST_PASS_BROKEN;
     }
     map = &maps[template->map & 7];
-    answer_client(work);
+    answer_client(work, &client);
+    map_decide(&tables->image, map, tables->policy->records_block, &client, &verdict);
+    map_select(&verdict.record, state->states[template->family & 1], map->tail, map->tail_n,
+               template->want, &picks);
+    work->ecs_scope = verdict.scope;
+    work->pick_n = picks.count;
+    __builtin_memcpy(&work->picks, picks.pop, sizeof(work->picks));
     WORK_BARRIER();
-    map_decide(&tables->image, map, tables->policy->records_block, &work->client, &work->verdict);
-    WORK_BARRIER();
-    map_select(&work->verdict.record, state->states[template->family & 1], map->tail, map->tail_n,
-               template->want, &work->picks);
-    WORK_BARRIER();
-    return ANSWER_OK;
+    return work->pick_n ? ANSWER_OK : FAST_PASS_EMPTY;
 }
 
 /* What the TTLs of a piece add to its sum, which starts at an even byte. */
@@ -126,14 +128,18 @@ BYTES_INLINE __u64 answer_ttls(struct work *work, const struct fast_variant *var
     __u32 stride = variant->ttl_stride;
     __u32 at = piece_at + ANSWER_TTL_AT;
     __u64 sum = 0;
+    __u16 even;
+    __u16 odd;
 
     ttl = bytes_swap_u32(ttl);
+    even = sum_fold(ttl);
+    odd = bytes_swap_u16(even);
     for (__u32 i = 0; i < ANSWER_TTLS_MAX; i++) {
         if (i >= variant->ttl_n) {
             break;
         }
         bytes_put_u32(message + (at & (WORK_MESSAGE_LEN - 1)), ttl);
-        sum += sum_at(ttl, at);
+        sum += at & 1 ? odd : even;
         at += stride;
     }
     return sum;
@@ -143,6 +149,7 @@ BYTES_INLINE __u64 answer_ttls(struct work *work, const struct fast_variant *var
 BYTES_INLINE enum fast_reason answer_pop(struct work *work, const struct fast_tables *tables,
                                          const struct fast_variant *variant, __u32 ttl)
 {
+    enum fast_reason reason;
     const __u8 *block;
     __u32 at = work->at;
 
@@ -156,11 +163,13 @@ BYTES_INLINE enum fast_reason answer_pop(struct work *work, const struct fast_ta
     if (!block) {
         return FAST_PASS_BROKEN;
     }
-    if (!answer_append(work, block, FAST_PLACE_OFFSET(variant->place), variant->len)) {
-        return FAST_PASS_LARGE;
+    reason = answer_append(work, block, FAST_PLACE_OFFSET(variant->place), variant->len);
+    if (reason != ANSWER_OK) {
+        return reason;
     }
     work->answer_n += variant->rr_n;
-    work->sum += sum_at(bytes_swap_u16(variant->sum), at) + answer_ttls(work, variant, at, ttl);
+    work->sum += at & 1 ? variant->sum : bytes_swap_u16(variant->sum);
+    work->sum += answer_ttls(work, variant, at, ttl);
     return ANSWER_OK;
 }
 
@@ -184,15 +193,11 @@ BYTES_INLINE enum fast_reason answer_service(struct work *work, const struct fas
     if (reason != ANSWER_OK) {
         return reason;
     }
-    work->ecs_scope = work->verdict.scope;
-    if (work->picks.count == 0) {
-        return FAST_PASS_EMPTY;
-    }
     for (__u32 i = 0; i < MAP_PICKS_MAX; i++) {
-        if (i >= work->picks.count) {
+        if (i >= work->pick_n) {
             break;
         }
-        reason = answer_pop(work, tables, &variants[work->picks.pop[i]], state->ttl);
+        reason = answer_pop(work, tables, &variants[work->picks >> (8 * i) & 255], state->ttl);
         if (reason != ANSWER_OK) {
             return reason;
         }

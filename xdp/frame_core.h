@@ -13,13 +13,10 @@
 
 #define FRAME_LEN_MIN 60u /* not every device fills up what is shorter */
 #define FRAME_TTL 64u
-#define FRAME_DONT_FRAGMENT 0x4000u
-#define FRAME_FLAGS_KEPT 0x0110u /* RD, CD (RFC 4035 section 3.1.6) */
+#define FRAME_DONT_FRAGMENT 0x0040u /* as loaded from memory */
+#define FRAME_FLAGS_KEPT 0x0110u    /* RD, CD (RFC 4035 section 3.1.6) */
 
-/* Constant places: the message begins at WORK_HEAD_LEN. */
-#define FRAME_UDP_AT (WORK_HEAD_LEN - PACKET_UDP_LEN)
-#define FRAME_IPV4_AT (FRAME_UDP_AT - PACKET_IPV4_LEN)
-#define FRAME_IPV6_AT (FRAME_UDP_AT - PACKET_IPV6_LEN)
+#define FRAME_COPY_WORDS 40u /* more are copied by others */
 
 /* RFC 8085 section 3.4: no zero. */
 BYTES_INLINE __u16 frame_checksum(__u64 sum)
@@ -39,100 +36,151 @@ BYTES_INLINE __u64 frame_addresses_sum(const struct packet *packet)
            sum_u64(packet->destination.words[0]) + sum_u64(packet->destination.words[1]);
 }
 
-BYTES_INLINE void frame_ipv4(struct work *work, __u32 udp_len)
-{
-    __u8 *ip = work->frame + FRAME_IPV4_AT;
-    __u32 source = (__u32)(work->packet.destination.words[1] >> 32);
-    __u32 destination = (__u32)(work->packet.source.words[1] >> 32);
-    __u64 sum;
-
-    bytes_put_u16(ip, 0x0045); /* version 4, five words; service 0 */
-    bytes_put_be16(ip + 2, (__u16)(PACKET_IPV4_LEN + udp_len));
-    bytes_put_u16(ip + 4, 0);
-    bytes_put_be16(ip + 6, FRAME_DONT_FRAGMENT);
-    bytes_put_u16(ip + 8, FRAME_TTL | PACKET_PROTOCOL_UDP << 8);
-    sum = 0x0045u + (__u64)bytes_swap_u16((__u16)(PACKET_IPV4_LEN + udp_len)) +
-          bytes_swap_u16(FRAME_DONT_FRAGMENT) + (FRAME_TTL | PACKET_PROTOCOL_UDP << 8) +
-          (__u64)source + destination;
-    bytes_put_u16(ip + 10, (__u16)~sum_fold(sum));
-    bytes_put_u32(ip + 12, source);
-    bytes_put_u32(ip + 16, destination);
-}
-
-BYTES_INLINE void frame_ipv6(struct work *work, __u32 udp_len)
-{
-    __u8 *ip = work->frame + FRAME_IPV6_AT;
-
-    bytes_put_u32(ip, 0x60); /* version 6; traffic class and flow label 0 */
-    bytes_put_be16(ip + 4, (__u16)udp_len);
-    bytes_put_u16(ip + 6, PACKET_PROTOCOL_UDP | FRAME_TTL << 8);
-    bytes_put_u64(ip + 8, work->packet.destination.words[0]);
-    bytes_put_u64(ip + 16, work->packet.destination.words[1]);
-    bytes_put_u64(ip + 24, work->packet.source.words[0]);
-    bytes_put_u64(ip + 32, work->packet.source.words[1]);
-}
-
-/* The answer goes back the way the query came. `ip_at`: where IP begins in the work's frame. */
-BYTES_INLINE void frame_link(struct work *work, __u32 ip_at)
-{
-    __u8 *frame = work->frame + ip_at;
-
-    if (work->packet.ip_at == PACKET_LINK_LEN) {
-        frame -= PACKET_LINK_LEN;
-    } else {
-        frame -= PACKET_LINK_LEN + PACKET_TAG_LEN;
-        bytes_put_u32(frame + 14, bytes_get_u32(work->link + 14));
-    }
-    bytes_put_u32(frame, bytes_get_u32(work->link + 6));
-    bytes_put_u16(frame + 4, bytes_get_u16(work->link + 10));
-    bytes_put_u32(frame + 6, bytes_get_u32(work->link));
-    bytes_put_u16(frame + 10, bytes_get_u16(work->link + 4));
-    bytes_put_u16(frame + 12, bytes_get_u16(work->link + 12));
-}
-
-/* The header: the query's ID stays; QR, AA and RCODE are the template's. Returns the sum of it. */
+/* The header in front of the message: the query's ID; QR, AA and RCODE are the template's. Returns
+ * its sum. */
 BYTES_INLINE __u64 frame_header(struct work *work, const struct fast_template *template)
 {
-    __u8 *message = work_message(work);
+    const __u8 *message = work->frame + WORK_HEAD_LEN;
     __u32 additional_n = template->additional_n + (work->asked & WORK_EDNS ? 1u : 0u);
+    __u32 first = bytes_get_u32(message);
+    __u32 flags = template->flags | (bytes_swap_u16((__u16)(first >> 16)) & FRAME_FLAGS_KEPT);
 
-    bytes_put_be16(message + 2,
-                   (__u16)(template->flags | (bytes_get_be16(message + 2) & FRAME_FLAGS_KEPT)));
-    bytes_put_be16(message + 6, (__u16)work->answer_n);
-    bytes_put_be16(message + 8, template->authority_n);
-    bytes_put_be16(message + 10, (__u16)additional_n);
-    return sum_u64(bytes_get_u64(message)) + bytes_get_u32(message + 8);
+    work->header[0] = (first & 0xffff) | (__u64)bytes_swap_u16((__u16)flags) << 16 | 1ULL << 40 |
+                      (__u64)bytes_swap_u16((__u16)work->answer_n) << 48;
+    work->header[1] =
+        bytes_swap_u16(template->authority_n) | (__u64)bytes_swap_u16((__u16)additional_n) << 16;
+    return sum_u64(work->header[0]) + work->header[1];
 }
 
-/* The message behind its header is complete, `at` bytes in all. */
+/* The message is complete but for its header, `at` bytes in all. */
 BYTES_INLINE void frame_finish(struct work *work, const struct fast_template *template)
 {
     __u32 udp_len = PACKET_UDP_LEN + work->at;
-    __u8 *udp = work->frame + FRAME_UDP_AT;
-    __u32 ip_at = FRAME_IPV4_AT;
+    __u32 head_len = packet_message_at(&work->packet);
     __u64 sum = work->sum + frame_header(work, template);
 
     /* the length counts twice: in the header and in the pseudo-header */
     sum += frame_addresses_sum(&work->packet) + (PACKET_PROTOCOL_UDP << 8) +
            2 * (__u64)bytes_swap_u16((__u16)udp_len) + work->packet.source_port +
            work->packet.destination_port;
-    bytes_put_u16(udp, work->packet.destination_port);
-    bytes_put_u16(udp + 2, work->packet.source_port);
-    bytes_put_be16(udp + 4, (__u16)udp_len);
-    bytes_put_u16(udp + 6, frame_checksum(sum));
-    if (work->packet.ipv6) {
-        ip_at = FRAME_IPV6_AT;
-        frame_ipv6(work, udp_len);
-    } else {
-        frame_ipv4(work, udp_len);
-    }
-    frame_link(work, ip_at);
-    work->frame_at = ip_at - work->packet.ip_at;
-    work->frame_len = WORK_HEAD_LEN - work->frame_at + work->at;
+    work->udp = work->packet.destination_port | (__u64)work->packet.source_port << 16 |
+                (__u64)bytes_swap_u16((__u16)udp_len) << 32 | (__u64)frame_checksum(sum) << 48;
+    work->frame_len = head_len + work->at;
     if (work->frame_len < FRAME_LEN_MIN) {
         bytes_put_u64(work_message(work) + (work->at & (WORK_MESSAGE_LEN - 1)), 0);
         work->frame_len = FRAME_LEN_MIN;
     }
+    work->copy_end = work->frame_len - head_len;
+}
+
+/* --- into the packet, which is `frame_len` bytes long now --- */
+
+/* The answer goes back the way the query came. */
+BYTES_INLINE void frame_write_link(const struct work *work, __u8 *data)
+{
+    __u64 first = bytes_get_u64(work->link);
+    __u64 second = bytes_get_u64(work->link + 8);
+
+    bytes_put_u64(data, ((first >> 48 | second << 16) & 0xffffffffffffULL) | first << 48);
+    bytes_put_u32(data + 8, (__u32)(first >> 16));
+    bytes_put_u16(data + 12, (__u16)(second >> 32));
+    if (work->packet.ip_at != PACKET_LINK_LEN) {
+        bytes_put_u16(data + 14, (__u16)(second >> 48));
+        bytes_put_u16(data + 16, bytes_get_u16(work->link + 16));
+    }
+}
+
+BYTES_INLINE void frame_write_ipv4(const struct work *work, __u8 *ip)
+{
+    __u32 source = (__u32)(work->packet.destination.words[1] >> 32);
+    __u32 destination = (__u32)(work->packet.source.words[1] >> 32);
+    __u64 total_len = bytes_swap_u16((__u16)(PACKET_IPV4_LEN + PACKET_UDP_LEN + work->at));
+    /* version 4, five words; service 0; ID 0 */
+    __u64 first = 0x45 | total_len << 16 | (__u64)FRAME_DONT_FRAGMENT << 48;
+    __u32 second = FRAME_TTL | PACKET_PROTOCOL_UDP << 8;
+    __u16 sum = sum_fold(sum_u64(first) + second + source + destination);
+
+    bytes_put_u64(ip, first);
+    bytes_put_u32(ip + 8, second | (__u32)(__u16)~sum << 16);
+    bytes_put_u32(ip + 12, source);
+    bytes_put_u32(ip + 16, destination);
+}
+
+BYTES_INLINE void frame_write_ipv6(const struct work *work, __u8 *ip)
+{
+    __u64 udp_len = bytes_swap_u16((__u16)(PACKET_UDP_LEN + work->at));
+
+    /* version 6; traffic class and flow label 0 */
+    bytes_put_u64(ip,
+                  0x60 | udp_len << 32 | (__u64)PACKET_PROTOCOL_UDP << 48 | (__u64)FRAME_TTL << 56);
+    bytes_put_u64(ip + 8, work->packet.destination.words[0]);
+    bytes_put_u64(ip + 16, work->packet.destination.words[1]);
+    bytes_put_u64(ip + 24, work->packet.source.words[0]);
+    bytes_put_u64(ip + 32, work->packet.source.words[1]);
+}
+
+BYTES_INLINE void frame_write_udp(const struct work *work, __u8 *udp)
+{
+    bytes_put_u64(udp, work->udp);
+    bytes_put_u64(udp + 8, work->header[0]);
+    bytes_put_u32(udp + 16, (__u32)work->header[1]);
+}
+
+/* Everything in front of the question. -1: the packet is not what it was said to be. */
+BYTES_INLINE int frame_write_head(const struct work *work, __u8 *data, const __u8 *end)
+{
+    __u8 *ip = data + (work->packet.ip_at & 31);
+
+    if (work->packet.ipv6) {
+        if (ip + PACKET_IPV6_LEN + PACKET_UDP_LEN + WORK_HEADER_LEN > end) {
+            return -1;
+        }
+        frame_write_ipv6(work, ip);
+        frame_write_udp(work, ip + PACKET_IPV6_LEN);
+    } else {
+        if (ip + PACKET_IPV4_LEN + PACKET_UDP_LEN + WORK_HEADER_LEN > end) {
+            return -1;
+        }
+        frame_write_ipv4(work, ip);
+        frame_write_udp(work, ip + PACKET_IPV4_LEN);
+    }
+    if (data + PACKET_LINK_LEN + PACKET_TAG_LEN > end) {
+        return -1;
+    }
+    frame_write_link(work, data);
+    return 0;
+}
+
+/* From where on the message has to be copied: the question stands in the packet unless it moved. */
+BYTES_INLINE __u32 frame_copy_from(const struct work *work, __u32 moved)
+{
+    return moved ? WORK_HEADER_LEN : WORK_HEADER_LEN + work->name_len + 4;
+}
+
+/* Copies at most FRAME_COPY_WORDS words; the last one may overlap the one before, or the question,
+ * which is the same. */
+BYTES_INLINE int frame_copy(const struct work *work, __u8 *data, const __u8 *end, __u32 from)
+{
+    const __u8 *message = work->frame + WORK_HEAD_LEN;
+    __u64 at = from & 511;
+    __u64 last = (work->copy_end - 8) & (WORK_MESSAGE_LEN - 1);
+    __u8 *to = data + (packet_message_at(&work->packet) & 127);
+
+    for (__u32 i = 0; i < FRAME_COPY_WORDS; i++) {
+        if (at > last) {
+            break;
+        }
+        if (to + at + 8 > end) {
+            return -1;
+        }
+        bytes_put_u64(to + at, bytes_get_u64(message + at));
+        at += 8;
+    }
+    if (to + last + 8 > end) {
+        return -1;
+    }
+    bytes_put_u64(to + last, bytes_get_u64(message + last));
+    return 0;
 }
 
 #endif

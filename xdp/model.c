@@ -8,6 +8,7 @@
 
 struct model {
     struct work work;
+    uint8_t packet[MODEL_FRAME_MAX]; /* of the answer */
 };
 
 struct model *model_new(void)
@@ -89,6 +90,34 @@ static enum fast_reason model_grow(const struct work *work, const struct model_r
     return ANSWER_OK;
 }
 
+/* path_send() over a packet that has been grown, wherever: with the query's bytes in it that the
+ * answer keeps. */
+static void model_send(struct model *model, const uint8_t *frame, size_t len,
+                       enum model_growth growth)
+{
+    const struct work *work = &model->work;
+    uint32_t from = frame_copy_from(work, growth == MODEL_GROWN_HEAD);
+    uint8_t *end = model->packet + work->frame_len;
+
+    memset(model->packet, 0, sizeof(model->packet));
+    if (growth == MODEL_GROWN_HEAD) {
+        memcpy(end - len, frame, len);
+    } else {
+        memcpy(model->packet, frame, len < work->frame_len ? len : work->frame_len);
+    }
+    if (work->copy_end - from <= FRAME_COPY_WORDS * 8) {
+        if (frame_copy(work, model->packet, end, from) < 0) {
+            abort();
+        }
+    } else {
+        memcpy(model->packet + packet_message_at(&work->packet) + from,
+               work->frame + WORK_HEAD_LEN + from, work->copy_end - from);
+    }
+    if (frame_write_head(work, model->packet, end) < 0) {
+        abort();
+    }
+}
+
 void model_run(struct model *model, const struct model_tables *tables,
                const struct model_room *room, const uint8_t *frame, size_t len,
                struct model_result *ret_result)
@@ -107,9 +136,10 @@ void model_run(struct model *model, const struct model_tables *tables,
     if (reason == ANSWER_OK) {
         ret_result->answered = true;
         ret_result->answer = work->answer;
-        ret_result->frame = work->frame + work->frame_at;
+        model_send(model, frame, len, ret_result->growth);
+        ret_result->frame = model->packet;
         ret_result->frame_len = work->frame_len;
-        ret_result->message_at = WORK_HEAD_LEN - work->frame_at;
+        ret_result->message_at = packet_message_at(&work->packet);
         ret_result->message_len = work->at;
     }
 }

@@ -62,13 +62,19 @@ struct work {
     __u32 at;  /* where its next byte goes */
     __u32 answer_n;
     __u32 ecs_scope;
-    __u32 answer;   /* enum fast_answer */
-    __u32 frame_at; /* where in `frame` it begins */
-    __u32 frame_len;
+    __u32 answer;    /* enum fast_answer */
+    __u32 frame_len; /* of all of it */
+    __u32 copy_end;  /* of the message, with what fills up the frame */
+    __u64 header[2]; /* of the message */
+    __u64 udp;
     __u64 cookie_reply[COOKIE_LEN / 8];
-    struct map_client client;
-    struct map_verdict verdict;
-    struct map_picks picks;
+    __u64 picks; /* PoP ids, a byte each */
+    __u32 pick_n;
+    __u32 reserved2;
+    /* whether the daemon lives, as of a tick of the clock */
+    __u64 beat_tick;
+    __u64 beat_deadline_ns;
+    __u64 beat_stale;
 };
 
 BYTES_INLINE __u8 *work_message(struct work *work)
