@@ -33,7 +33,8 @@ struct program {
     int map_fds[PROGRAM_MAPS];
     bool maps_adopted;
     bool adopted;      /* the program too */
-    char refused[160]; /* why what is pinned was not adopted; empty: nothing is, or it was */
+    char refused[160]; /* why maps that are pinned were not adopted; empty: they were, or there are
+                          none */
 };
 
 /* `limits->cpus` is filled in. Needs CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON. */

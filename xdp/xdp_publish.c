@@ -488,6 +488,7 @@ void xdp_path_status(const struct xdp_path *path, struct xdp_status *ret_status)
         .template_blocks_max = path->tables.limits.template_blocks,
         .services_max = path->tables.limits.services,
     };
+    memcpy(ret_status->refused, path->program.refused, sizeof(ret_status->refused));
     tables_sum(&path->tables, &ret_status->counters);
     pthread_mutex_lock(&seen->lock);
     memcpy(ret_status->links, seen->links, sizeof(seen->links));

@@ -92,6 +92,8 @@ struct xdp_status {
     uint32_t image_blocks, image_blocks_max;
     uint32_t template_blocks, template_blocks_max;
     uint32_t services, services_max;
+    char refused[160]; /* why what a predecessor had pinned was not adopted; empty: it was, or
+                          nothing is */
 };
 
 int xdp_path_open(const struct xdp_settings *settings, struct xdp_path **ret_path,

@@ -155,7 +155,7 @@ def test_a_killed_daemon_leaves_answers_and_the_next_adopts_them(lab):
     assert heard(lab) == 1
     driver = opened(lab)
     driver.ask("attach", code=1)
-    assert driver.links()["v0"]["adopted"]
+    assert driver.links()["v0"]["adopted"] and driver.ask("status")["refused"] == ""
     driver.ask("beat", code=-errno.EAGAIN)  # nothing of the dead one is kept alive
     assert heard(lab) == 1
     driver.ask("publish", 2)
@@ -183,6 +183,7 @@ def test_tables_of_another_version_are_replaced_without_a_gap(lab):
     before = lab.programs("v0")
     old.ask("version", lab.pins / "edge")
     new = opened(lab)
+    assert "its tables have version" in new.ask("status")["refused"]
     old.ask("beat")
     with Asking(lab, "k.example.") as asking:
         new.ask("attach", code=1)
@@ -359,6 +360,7 @@ def test_what_does_not_fit_is_left_out_and_said(lab, images):
     # the operator gives more room: new tables
     driver.kill()
     driver = serving(lab, number=3)
+    assert "another size" in driver.ask("status")["refused"]
     assert not driver.ask("publish", 4, images[0])["left_out"]
     assert heard(lab) == 4
     assert lab.ask("www.example.") is not None

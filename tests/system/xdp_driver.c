@@ -252,6 +252,7 @@ static void driver_status(const struct driver *driver, json_t *result)
     (void)json_object_set_new(result, "image_blocks", json_integer(status.image_blocks));
     (void)json_object_set_new(result, "template_blocks", json_integer(status.template_blocks));
     (void)json_object_set_new(result, "services", json_integer(status.services));
+    (void)json_object_set_new(result, "refused", json_string(status.refused));
 }
 
 static void driver_take(void *context, const struct fast_tap *sample)
