@@ -158,10 +158,17 @@ static uint32_t template_take(struct template_builder *builder, uint32_t len, ui
     return builder->open << 8 | at / FAST_PLACE_UNIT;
 }
 
+/* Where in the table a place is. */
+static size_t template_offset(uint32_t place)
+{
+    const uint32_t in_block = FAST_PLACE_OFFSET(place);
+
+    return (size_t)FAST_PLACE_BLOCK(place) * FAST_BLOCK_SIZE + in_block;
+}
+
 static uint8_t *template_at(const struct template_builder *builder, uint32_t place)
 {
-    return builder->blocks + (size_t)FAST_PLACE_BLOCK(place) * FAST_BLOCK_SIZE +
-           FAST_PLACE_OFFSET(place);
+    return builder->blocks + template_offset(place);
 }
 
 /* One's complement sum (RFC 1071) of big-endian words, the last one filled up with a zero. */
@@ -186,6 +193,7 @@ static uint16_t template_sum(const uint8_t *bytes, size_t len)
 struct template_name {
     __u64 words[NAME_WORDS_MAX];
     uint32_t len;
+    uint32_t padded_len; /* to whole words */
 };
 
 /* -EINVAL: longer than a name may be. */
@@ -201,6 +209,7 @@ static int template_name_read(const uint8_t *name, struct template_name *ret_nam
     }
     memset(ret_name, 0, sizeof(*ret_name));
     ret_name->len = len + 1;
+    ret_name->padded_len = NAME_WORDS(ret_name->len) * 8;
     memcpy(ret_name->words, name, ret_name->len);
     return 0;
 }
@@ -288,7 +297,7 @@ static int template_add(struct template_builder *builder, const uint8_t *name,
         return status;
     }
     head->name_len = (__u8)words.len;
-    len = (uint32_t)sizeof(*head) + NAME_WORDS(words.len) * 8 + head->body_len;
+    len = (uint32_t)sizeof(*head) + words.padded_len + head->body_len;
     if (!template_fits(builder, template_overflows(builder, len, TEMPLATE_ALIGN), 1)) {
         builder->counts.left_out_n++;
         return 0;
@@ -298,7 +307,7 @@ static int template_add(struct template_builder *builder, const uint8_t *name,
         return -ENOMEM;
     }
     memcpy(template_at(builder, place), head, sizeof(*head));
-    memcpy(template_at(builder, place) + sizeof(*head), words.words, NAME_WORDS(words.len) * 8);
+    memcpy(template_at(builder, place) + sizeof(*head), words.words, words.padded_len);
     if (head->body_len) {
         memcpy(template_at(builder, place) + len - head->body_len, body, head->body_len);
     }
@@ -600,8 +609,7 @@ const void *template_table_at(const struct template_table *table, uint32_t place
     if (FAST_PLACE_BLOCK(place) >= table->block_n) {
         return NULL;
     }
-    return table->blocks + (size_t)FAST_PLACE_BLOCK(place) * FAST_BLOCK_SIZE +
-           FAST_PLACE_OFFSET(place);
+    return table->blocks + template_offset(place);
 }
 
 static const struct fast_template *template_bucket_find(const struct template_table *table,

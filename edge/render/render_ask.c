@@ -118,7 +118,7 @@ void render_ask(struct render_ask *ask, const uint8_t *name, uint16_t qtype, enu
 
     ask->asked_n++;
     ret_reply->flags = wire_get_u16(ret_reply->bytes + 2);
-    for (unsigned i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++) {
         ret_reply->counts[i] = wire_get_u16(ret_reply->bytes + 6 + 2 * i);
     }
     ret_reply->counts[2] = (uint16_t)(ret_reply->counts[2] - ret_reply->outcome.edns);

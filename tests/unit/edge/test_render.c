@@ -10,6 +10,7 @@
 #include "edge/render/render_ask.h"
 #include "edge/service/overlay.h"
 #include "edge/service/services.h"
+#include "edge/service/state_set.h"
 #include "edge/wire/edns.h"
 #include "edge/wire/name.h"
 #include "edge/wire/wire.h"
@@ -269,5 +270,158 @@ Test(render, what_has_a_template_and_what_has_not)
                      rows[i].type);
     }
     template_table_free(table);
+    world_close(&world);
+}
+
+/* Names whose owners are not known before somebody asks: rendered by the name that is asked. */
+Test(render, hot_names_may_stand_behind_wildcards)
+{
+    static const struct {
+        const char *name;
+        uint16_t type;
+        int kind; /* 0: none */
+        enum render_reason reason;
+    } rows[] = {
+        {"Somebody.CDN.example.com.", WIRE_TYPE_A, FAST_GEO, RENDER_TAKEN},
+        {"other.cdn.example.com.", WIRE_TYPE_A, FAST_GEO, RENDER_TAKEN},
+        {"other.cdn.example.com.", WIRE_TYPE_AAAA, FAST_STATIC, RENDER_TAKEN},
+        {"x.byname.example.com.", WIRE_TYPE_A, FAST_GEO, RENDER_TAKEN},
+        {"yy.byname.example.com.", WIRE_TYPE_A, FAST_GEO, RENDER_TAKEN},
+        {"x.wild.example.com.", WIRE_TYPE_A, FAST_STATIC, RENDER_TAKEN},
+        {"x.cname-wild.example.com.", WIRE_TYPE_A, FAST_STATIC, RENDER_TAKEN},
+        {"www.dname.example.com.", WIRE_TYPE_A, 0, RENDER_SPELLING},
+        {"dname.example.com.", WIRE_TYPE_TXT, FAST_STATIC, RENDER_TAKEN},
+        {"missing.example.com.", WIRE_TYPE_A, 0, RENDER_NEGATIVE},
+        {"dangling.example.com.", WIRE_TYPE_A, 0, RENDER_NEGATIVE},
+        {"host.sub.example.com.", WIRE_TYPE_A, 0, RENDER_ELSEWHERE},
+        {"www.example.org.", WIRE_TYPE_A, 0, RENDER_ELSEWHERE},
+        {"www.broken.example.", WIRE_TYPE_A, 0, RENDER_FAILING},
+        {"alias.example.com.", WIRE_TYPE_A, 0, RENDER_BEHIND},
+        {"hint.example.com.", WIRE_TYPE_HTTPS, 0, RENDER_BEHIND},
+        {"www.example.com.", WIRE_TYPE_OPT, 0, RENDER_UNUSUAL},
+        {"www.example.com.", WIRE_TYPE_AXFR, 0, RENDER_ELSEWHERE},
+        {"www.example.com.", WIRE_TYPE_A, FAST_GEO, RENDER_TAKEN},
+    };
+    enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+    static uint8_t names[ROWS][NAME_LEN_MAX + NAME_SLACK + 1];
+    struct render_question hot[ROWS];
+    struct render_request request = {
+        .mode = RENDER_HOT, .hot = hot, .hot_n = ROWS, .block_max = 4096, .seed = SEED};
+    struct render_report report;
+    struct failure failure;
+    struct world world;
+    struct template_table *table;
+    struct check check;
+
+    world_open(&world, GOLDEN);
+    for (unsigned i = 0; i < ROWS; i++) {
+        cr_assert_eq(name_from_text(rows[i].name, names[i]), 0);
+        hot[i] = (struct render_question){names[i], rows[i].type};
+        cr_assert_eq(render_judge(world.snapshot, &hot[i]), rows[i].reason, "%s %u: %s",
+                     rows[i].name, rows[i].type,
+                     render_reason_name(render_judge(world.snapshot, &hot[i])));
+    }
+    request.snapshot = world.snapshot;
+    cr_assert_eq(render_templates(&request, &table, &report, &failure), 0);
+    for (unsigned i = 0; i < ROWS; i++) {
+        const struct fast_template *template;
+        uint8_t folded[NAME_LEN_MAX + 1];
+
+        name_fold(folded, names[i], name_len(names[i]));
+        template = template_table_find(table, folded, rows[i].type);
+        cr_assert_eq(template ? template->kind : 0, rows[i].kind, "%s %u", rows[i].name,
+                     rows[i].type);
+    }
+    check_open(&check, world.snapshot, table);
+    check_table(&check);
+    cr_assert_gt(check.compared, 20 * 10);
+    answer_scratch_free(check.scratch);
+    template_table_free(table);
+    request.mode = RENDER_SERVICES;
+    cr_assert_eq(render_templates(&request, &table, &report, &failure), 0);
+    cr_assert_null(find(table, "other.cdn.example.com.", WIRE_TYPE_A), "hot names are not wanted");
+    cr_assert_not_null(find(table, "pair.example.com.", WIRE_TYPE_A));
+    cr_assert_null(find(table, "example.com.", WIRE_TYPE_SOA));
+    template_table_free(table);
+    world_close(&world);
+}
+
+/* Templates know no states: one table is right under all of them, whoever is down, drains or
+ * sheds, and whatever the TTLs. */
+Test(render, templates_hold_under_all_states)
+{
+    static const uint8_t some[] = {0, 0, 0, 30, 70, 100, MAP_STATE_DRAIN, MAP_STATE_DOWN};
+    uint32_t random = 12345;
+    struct render_report report;
+    struct world world;
+    struct template_table *table;
+
+    world_open(&world, GOLDEN);
+    table = render(world.snapshot, RENDER_SERVICES, 4096, &report);
+    for (unsigned round = 0; round < 200; round++) {
+        struct state_set *states = world_states(world.services);
+        struct snapshot *snapshot;
+        struct check check;
+
+        for (uint32_t i = 0; i < states->service_n; i++) {
+            uint8_t *bytes = &states->tables[i].states[0][0];
+
+            for (unsigned k = 0; k < MAP_FAMILIES * MAP_STATES; k++) {
+                random = random * 1664525 + 1013904223;
+                bytes[k] = bytes[k] == MAP_STATE_ABSENT ? bytes[k] : some[random >> 29];
+            }
+            states->tables[i].ttl = random >> 8;
+        }
+        snapshot =
+            snapshot_new(world.zones, world.services, world.image, states, &world.snapshot->info);
+        check_open(&check, snapshot, table);
+        check_table(&check);
+        cr_assert_gt(check.compared, 100);
+        answer_scratch_free(check.scratch);
+        snapshot_free(snapshot);
+        state_set_unref(states);
+    }
+    template_table_free(table);
+    world_close(&world);
+}
+
+Test(render, what_is_served_is_not_touched)
+{
+    struct render_report report;
+    struct world world;
+    size_t len;
+    struct state_set *before;
+
+    world_open(&world, GOLDEN);
+    len = sizeof(*before) + world.states->service_n * sizeof(before->tables[0]);
+    before = malloc(len);
+    memcpy(before, world.states, len);
+    template_table_free(render(world.snapshot, RENDER_ALL, 4096, &report));
+    cr_assert_eq(memcmp(before, world.states, len), 0);
+    free(before);
+    world_close(&world);
+}
+
+Test(render, stops_where_the_table_is_full)
+{
+    struct render_report whole, report;
+    struct world world;
+
+    world_open(&world, GOLDEN);
+    template_table_free(render(world.snapshot, RENDER_ALL, 4096, &whole));
+    for (uint32_t block_max = 1; block_max <= whole.counts.block_n; block_max++) {
+        struct template_table *table = render(world.snapshot, RENDER_ALL, block_max, &report);
+        uint32_t block_n;
+
+        (void)template_table_blocks(table, &block_n);
+        cr_assert_leq(block_n, block_max);
+        cr_assert_leq(report.counts.static_n + report.counts.geo_n, report.outcomes[RENDER_TAKEN]);
+        if (block_max < whole.counts.block_n / 2) {
+            cr_assert_gt(report.outcomes[RENDER_FULL], 0);
+            cr_assert_gt(report.not_tried_n, 0);
+            cr_assert_lt(report.asked_n, whole.asked_n);
+        }
+        template_table_free(table);
+    }
     world_close(&world);
 }
