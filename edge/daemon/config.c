@@ -506,7 +506,7 @@ static const struct {
     {"cookies", config_read_cookies, false},
     {"rate_limit", config_read_rate_limit, false},
     {"keys", config_read_unsupported, false},
-    {"xdp", config_read_unsupported, false},
+    {"xdp", config_read_xdp, false},
     {"tls", config_read_unsupported, false},
     {"catalogs", config_read_unsupported, false},
     {"allow_transfer", config_read_unsupported, false},
@@ -552,6 +552,7 @@ static void config_set_defaults(struct config *config)
     config->control = CONFIG_CONTROL_DEFAULT;
     config->seccomp = true;
     config->cookies.on = true;
+    config_set_xdp_defaults(&config->xdp);
     config->tcp = (struct config_tcp){
         .connections = 2000,
         .connections_per_client = 100,
@@ -670,6 +671,9 @@ const char *config_needs_restart(const struct config *running, const struct conf
     }
     if (running->seccomp != wanted->seccomp) {
         return "seccomp";
+    }
+    if (!config_same_xdp(&running->xdp, &wanted->xdp)) {
+        return "xdp";
     }
     return config_same_tcp(&running->tcp, &wanted->tcp) ? NULL : "tcp";
 }

@@ -15,12 +15,14 @@
 #include "base/failure.h"
 #include "edge/answer/admission.h"
 #include "edge/service/services.h"
+#include "xdp/xdp_publish.h"
 
 #define CONFIG_NAME_SIZE 64 /* identity, version, pop: with the NUL */
 #define CONFIG_WORKERS_MAX 256
 #define CONFIG_LISTEN_MAX 64
 #define CONFIG_FILE_MAX (16u << 20)
 #define CONFIG_CONTROL_DEFAULT "/run/isochrone/edge.sock"
+#define CONFIG_XDP_PIN_DEFAULT "/sys/fs/bpf/isochrone"
 
 struct config_zone {
     const char *origin;  /* as written */
@@ -45,6 +47,29 @@ struct config_cookies {
     bool on;
     const char *const *secrets; /* files, the first one signs; none: a secret of our own */
     size_t secret_n;
+};
+
+/* What the kernel may answer. */
+enum config_xdp_names {
+    CONFIG_XDP_SERVICES, /* the names of services */
+    CONFIG_XDP_ALL,      /* and every other name, as far as there is room */
+    CONFIG_XDP_HOT,      /* and those asked for most */
+};
+
+struct config_xdp {
+    bool on;
+    const char *const *interfaces;
+    size_t interface_n; /* at least 1 */
+    enum xdp_mode mode;
+    enum config_xdp_names names;
+    uint32_t hot_names;  /* at most */
+    uint32_t hot_sample; /* one packet in so many is looked at */
+    int64_t hot_refresh_ns;
+    uint32_t image_mb; /* capacities; 0: from what is loaded at the start */
+    uint32_t templates_mb;
+    uint32_t services;
+    const char *pin;     /* folder in a bpf file system */
+    bool detach_on_exit; /* when stopped, not when replaced or killed */
 };
 
 struct config {
@@ -76,7 +101,8 @@ struct config {
     struct config_cookies cookies;
     bool rate_limit_on;
     struct admission_setup rate_limit; /* when it is on */
-    uint8_t digest[32];                /* SHA-256 of the file */
+    struct config_xdp xdp;
+    uint8_t digest[32]; /* SHA-256 of the file */
 };
 
 /* -EINVAL with "FILE:LINE:COL: reason" for a file that is wrong, -errno of the file system

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * edge.yaml while it is being read: what the files that read it share (config.c, config_clients.c)
- * and nobody else.
+ * edge.yaml while it is being read: what the files that read it share (config*.c) and nobody
+ * else.
  */
 #ifndef EDGE_CONFIG_READER_H
 #define EDGE_CONFIG_READER_H
@@ -29,5 +29,10 @@ int config_read_path(const struct config_reader *reader, const struct yaml_node 
 /* What concerns single clients (config_clients.c). */
 int config_read_cookies(const struct config_reader *reader, const struct yaml_node *node);
 int config_read_rate_limit(const struct config_reader *reader, const struct yaml_node *node);
+
+/* The kernel's part (config_xdp.c). config_same_xdp(): in what only a restart can change. */
+int config_read_xdp(const struct config_reader *reader, const struct yaml_node *node);
+void config_set_xdp_defaults(struct config_xdp *xdp);
+bool config_same_xdp(const struct config_xdp *a, const struct config_xdp *b);
 
 #endif

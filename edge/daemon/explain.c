@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/control.h"
 #include "edge/answer/answer.h"
+#include "edge/daemon/explain_kernel.h"
 #include "edge/daemon/explain_query.h"
 #include "edge/daemon/status.h"
 #include "edge/serve/counters.h"
@@ -21,10 +22,12 @@
 /* One explanation while it is put together. */
 struct explanation {
     const struct publisher *publisher;
+    struct fast *fast;
     const struct snapshot *snapshot;
     const struct answer_trace *trace;
     struct image_provenance provenance;
     bool has_provenance;
+    bool from_named; /* who sends the query */
     int64_t now_s;
     FILE *out;
     json_t *data;
@@ -397,11 +400,9 @@ static void explain_headline(const struct explanation *explanation, const char *
     }
     json_object_update_new(
         explanation->data,
-        json_pack("{s:s, s:s, s:b, s:o, s:o, s:s}", "outcome", answer_kind_name(outcome->kind),
-                  "rcode", counter_rcode_name(outcome->rcode), "geo", trace->geo, "answers",
-                  answers, "scope",
-                  response->has_scope ? json_integer(response->scope_len) : json_null(), "path",
-                  "userspace"));
+        json_pack("{s:s, s:s, s:b, s:o, s:o}", "outcome", answer_kind_name(outcome->kind), "rcode",
+                  counter_rcode_name(outcome->rcode), "geo", trace->geo, "answers", answers,
+                  "scope", response->has_scope ? json_integer(response->scope_len) : json_null()));
 }
 
 /* The addresses the query carries: `*ret_prefix` for ECS (family NONE: no option), `*ret_source`.
@@ -458,7 +459,9 @@ static int explain_run(struct explanation *explanation, const uint8_t *query, si
         } else {
             explain_static(explanation, outcome.qtype, outcome.kind);
         }
-        fputs("path      userspace\n", explanation->out);
+        explain_kernel(explanation->fast, explanation->snapshot, query, query_len,
+                       explanation->from_named ? source : NULL, explanation->out,
+                       explanation->data);
         explanation->trace = NULL;
     }
     free(response);
@@ -466,11 +469,17 @@ static int explain_run(struct explanation *explanation, const uint8_t *query, si
     return code;
 }
 
-int explain(const struct publisher *publisher, const struct explain_request *request, int64_t now_s,
-            json_t **ret_reply, struct failure *failure)
+int explain(const struct publisher *publisher, struct fast *fast,
+            const struct explain_request *request, int64_t now_s, json_t **ret_reply,
+            struct failure *failure)
 {
     struct explanation explanation = {
-        .publisher = publisher, .snapshot = publisher->current, .now_s = now_s};
+        .publisher = publisher,
+        .fast = fast,
+        .snapshot = publisher->current,
+        .from_named = request->from || request->resolver,
+        .now_s = now_s,
+    };
     uint8_t query[EXPLAIN_QUERY_MAX];
     struct prefix prefix = {0};
     struct address source = {0};

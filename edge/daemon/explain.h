@@ -14,6 +14,8 @@
 #include "base/failure.h"
 #include "edge/daemon/publisher.h"
 
+struct fast;
+
 struct explain_request {
     const char *client; /* address (asked as /24 or /56, as resolvers do) or prefix */
     const char *name;
@@ -22,8 +24,10 @@ struct explain_request {
     bool resolver;    /* the client is a resolver that sends no client subnet */
 };
 
-/* A reply for the control socket. -EINVAL with the reason for a request that is none. */
-int explain(const struct publisher *publisher, const struct explain_request *request, int64_t now_s,
-            json_t **ret_reply, struct failure *failure);
+/* A reply for the control socket; `fast` may be NULL. -EINVAL with the reason for a request that is
+ * none. */
+int explain(const struct publisher *publisher, struct fast *fast,
+            const struct explain_request *request, int64_t now_s, json_t **ret_reply,
+            struct failure *failure);
 
 #endif

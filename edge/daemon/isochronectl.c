@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "edge/compare/command.h"
+#include "edge/compare/tap_command.h"
 
 #define EDGE_SOCKET "/run/isochrone/edge.sock"
 #define BGP_SOCKET "/run/isochrone/bgp.sock"
@@ -34,30 +35,36 @@ static const struct {
     int argument_min;
     int argument_max;
 } verbs[] = {
-    {"status", 0, 0},  {"reload", 0, 0}, {"stats", 0, 0},
-    {"explain", 2, 3}, {"pop", 2, 3},    {"vip", 1, 3},
+    {"status", 0, 0}, {"reload", 0, 0}, {"stats", 0, 0}, {"explain", 2, 3},
+    {"pop", 2, 3},    {"vip", 1, 3},    {"xdp", 0, 1},
 };
 
 static void usage(FILE *to)
 {
-    fputs("Usage: isochronectl [--socket PATH] [--json] VERB ...\n"
-          "\n"
-          "  status                          what is served, from which files, who says what about "
-          "PoPs\n"
-          "  reload                          read everything again; returns when it is served\n"
-          "  stats                           counters\n"
-          "  explain CLIENT NAME [TYPE]      which PoP an address or prefix gets, and why\n"
-          "      --resolver                  CLIENT is a resolver that sends no client subnet\n"
-          "      --from ADDRESS              who sends the query with CLIENT's subnet\n"
-          "  pop NAME[/SERVICE] STATE        up, down, drain, shed N (percent), auto (take it "
-          "back);\n"
-          "                                  NAME and SERVICE may be globs\n"
-          "      --for TIME                  until then only, as 30m, 2h, 1d\n"
-          "      --reason TEXT, --owner NAME\n"
-          "      --force                     even if it leaves a service with nobody\n"
-          "  vip status|why|drain|withdraw|announce|auto|history [PREFIX]\n"
-          "                                  asks isochrone-bgp\n",
-          to);
+    fputs(
+        "Usage: isochronectl [--socket PATH] [--json] VERB ...\n"
+        "\n"
+        "  status                          what is served, from which files, who says what about "
+        "PoPs\n"
+        "  reload                          read everything again; returns when it is served\n"
+        "  stats                           counters\n"
+        "  explain CLIENT NAME [TYPE]      which PoP an address or prefix gets, and why\n"
+        "      --resolver                  CLIENT is a resolver that sends no client subnet\n"
+        "      --from ADDRESS              who sends the query with CLIENT's subnet\n"
+        "  pop NAME[/SERVICE] STATE        up, down, drain, shed N (percent), auto (take it "
+        "back);\n"
+        "                                  NAME and SERVICE may be globs\n"
+        "      --for TIME                  until then only, as 30m, 2h, 1d\n"
+        "      --reason TEXT, --owner NAME\n"
+        "      --force                     even if it leaves a service with nobody\n"
+        "  xdp                             what the kernel answers, and why it passes the rest up\n"
+        "  xdp off|on                      it answers nothing, or again; until the server ends\n"
+        "  xdp tap                         packets it has seen, one in --rate, until interrupted\n"
+        "      --rate N, --count N         (100, no end)\n"
+        "      --pcap FILE                 as a capture\n"
+        "  vip status|why|drain|withdraw|announce|auto|history [PREFIX]\n"
+        "                                  asks isochrone-bgp\n",
+        to);
     fputs(compare_usage, to);
     fputs("\n"
           "  --socket PATH   default " EDGE_SOCKET ", for vip " BGP_SOCKET "\n"
@@ -191,6 +198,11 @@ static int run(const struct command *command, int argc, char **argv)
         json_decref(arguments);
         return status;
     }
+    if (!strcmp(verb, "xdp") && argc == 2 && !strcmp(argv[1], "tap")) {
+        json_decref(arguments);
+        return tap_command(ask, socket_path ? socket_path : EDGE_SOCKET, command->options,
+                           command->json);
+    }
     for (int i = 1; i < argc; i++) {
         json_array_append_new(arguments, json_string(argv[i]));
     }
@@ -262,6 +274,9 @@ int main(int argc, char **argv)
         {"reason", required_argument, NULL, OPTION_TEXT},
         {"owner", required_argument, NULL, OPTION_TEXT},
         {"from", required_argument, NULL, OPTION_TEXT},
+        {"rate", required_argument, NULL, OPTION_TEXT},
+        {"count", required_argument, NULL, OPTION_TEXT},
+        {"pcap", required_argument, NULL, OPTION_TEXT},
         {"force", no_argument, NULL, OPTION_FLAG},
         {"resolver", no_argument, NULL, OPTION_FLAG},
         {"with-services", no_argument, NULL, OPTION_FLAG},

@@ -331,6 +331,12 @@ int loader_load(struct config *config, const struct loaded *previous, enum loade
     if (code == 0) {
         code = loader_open_admission(loaded, previous, report);
     }
+    if (code == 0 && config->xdp.on && config->rate_limit_on) {
+        report_warn(report,
+                    "%s: 'xdp' answers nothing while 'rate_limit' is on: the kernel keeps no "
+                    "accounts and must not go around them",
+                    config->path);
+    }
     if (code == 0 && *config->pop && loaded->image &&
         image_find_pop(loaded->image, config->pop) < 0) {
         report_warn(report, "%s: pop '%s' is not in the map", config->path, config->pop);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "edge/daemon/fast_status.h"
 #include "edge/daemon/server.h"
 #include "edge/serve/socket.h"
 #include "edge/zone/zone.h"
@@ -304,6 +305,7 @@ void metrics_write(struct server *server, FILE *out)
     pthread_mutex_lock(&server->publisher->lock);
     metrics_publisher(out, server->publisher);
     pthread_mutex_unlock(&server->publisher->lock);
+    fast_status_metrics(server->fast, out);
 }
 
 static enum MHD_Result metrics_respond(struct MHD_Connection *connection, unsigned status,

@@ -13,6 +13,7 @@
 #include "base/control.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "edge/daemon/fast.h"
 #include "edge/daemon/handover.h"
 #include "edge/daemon/inheritance.h"
 #include "edge/daemon/metrics.h"
@@ -307,6 +308,9 @@ static void predecessor_thaw(struct server *server, struct predecessor *predeces
         if (worker_start(server->workers[i], &failure) < 0) {
             log_error("%s", failure.text);
         }
+    }
+    if (server->fast) {
+        fast_resume(server->fast);
     }
     if (metrics_resume(server->metrics, &failure) < 0) {
         log_warning("%s", failure.text);

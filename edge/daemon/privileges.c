@@ -122,6 +122,7 @@ static const int privileges_calls[] = {
     SCMP_SYS(fcntl),
     SCMP_SYS(fsync),
     SCMP_SYS(fdatasync),
+    SCMP_SYS(flock),
     SCMP_SYS(ftruncate),
     SCMP_SYS(fallocate),
     SCMP_SYS(rename),

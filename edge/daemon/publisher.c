@@ -75,6 +75,9 @@ static int publisher_publish(struct publisher *publisher, struct loaded *loaded,
     if (old_loaded != loaded) {
         loaded_free(old_loaded);
     }
+    if (publisher->published_hook) {
+        publisher->published_hook(publisher->published_context, old_loaded == loaded);
+    }
     return 0;
 }
 

@@ -38,6 +38,10 @@ struct publisher {
     int64_t reload_wall_s;
     bool reload_was_ok;
     bool copies_due; /* what the start has loaded is still to be kept, in the first tick */
+    /* Told of every publication once it is what the workers answer from; `same_parts`: only states
+     * have changed. NULL: nobody is. */
+    void (*published_hook)(void *context, bool same_parts);
+    void *published_context;
 };
 
 enum publisher_start {

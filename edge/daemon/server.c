@@ -16,6 +16,7 @@
 #include "base/control.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "edge/daemon/fast.h"
 #include "edge/daemon/manager.h"
 #include "edge/daemon/metrics.h"
 #include "edge/daemon/predecessor.h"
@@ -58,11 +59,13 @@ void server_sum(const struct server *server, struct counters_sum *ret_sum, uint6
     }
 }
 
-static void server_close(struct server *server)
+/* `replaced`: another process serves. */
+static void server_close(struct server *server, bool replaced)
 {
+    metrics_close(server->metrics);
+    fast_close(server->fast, !replaced);
     predecessor_free(server->predecessor);
     successor_free(server->successor);
-    metrics_close(server->metrics);
     control_close(server->control);
     for (size_t i = 0; i < server->worker_n; i++) {
         worker_free(server->workers[i]);
@@ -141,6 +144,9 @@ static int server_open_descriptors(struct server *server, const sigset_t *signal
         server_watch(server->epoll_fd, fds->timer) < 0) {
         return -errno;
     }
+    if (fast_fd(server->fast) >= 0 && server_watch(server->epoll_fd, fast_fd(server->fast)) < 0) {
+        return -errno;
+    }
     return server->control ? server_watch(server->epoll_fd, control_fd(server->control)) : 0;
 }
 
@@ -165,6 +171,8 @@ static bool server_loop(struct server *server, const struct server_descriptors *
             if (predecessor_run(server)) {
                 return true;
             }
+        } else if (event.data.fd == fast_fd(server->fast)) {
+            fast_run(server->fast);
         } else {
             control_run(server->control, clock_monotonic_ns());
         }
@@ -219,7 +227,8 @@ static void server_announce(struct server *server)
     }
 }
 
-static void server_serve(struct server *server, const struct server_descriptors *fds)
+/* True when another process serves in our place. */
+static bool server_serve(struct server *server, const struct server_descriptors *fds)
 {
     struct watchdog *watchdog =
         watchdog_start(server->workers, server->worker_n, server->watchdog_usec);
@@ -248,6 +257,7 @@ static void server_serve(struct server *server, const struct server_descriptors 
         worker_join(server->workers[i]);
     }
     server_log_final(server);
+    return replaced;
 }
 
 int server_run(struct config *config, const struct server_options *options)
@@ -261,6 +271,7 @@ int server_run(struct config *config, const struct server_options *options)
     struct server_descriptors fds = {-1, -1};
     struct failure failure = {{0}};
     sigset_t signals;
+    bool replaced = false;
     int code;
 
     sigemptyset(&signals);
@@ -286,14 +297,14 @@ int server_run(struct config *config, const struct server_options *options)
         code = server_start(&server, &failure);
     }
     if (code == 0) {
-        server_serve(&server, &fds);
+        replaced = server_serve(&server, &fds);
     } else {
         log_error("%s", failure.text);
     }
     fd_close(&fds.timer);
     fd_close(&fds.signals);
     fd_close(&server.epoll_fd);
-    server_close(&server);
+    server_close(&server, replaced);
     return code < 0 ? 1 : 0;
 }
 
@@ -326,6 +337,12 @@ int server_check(struct config *config)
     server_check_feeds(config, &report);
     if (config->user && privileges_find(config->user, &user, &failure) < 0) {
         report_add(&report, &failure);
+    }
+    for (size_t i = 0; i < config->xdp.interface_n; i++) {
+        if (if_nametoindex(config->xdp.interfaces[i]) == 0) {
+            report_warn(&report, "%s: xdp: there is no interface '%s' now", config->path,
+                        config->xdp.interfaces[i]);
+        }
     }
     code = loader_load(config, NULL, LOADER_CHECK, &loaded, &report);
     for (size_t i = 0; i < report.warning_kept; i++) {

@@ -16,6 +16,7 @@
 #include "edge/serve/worker.h"
 
 struct control;
+struct fast;
 struct metrics;
 struct predecessor;
 struct successor;
@@ -27,6 +28,7 @@ struct server {
     size_t worker_n;
     struct tcp_clients *tcp_clients;
     struct listeners listeners;
+    struct fast *fast;               /* NULL: off */
     struct control *control;         /* NULL: off */
     struct metrics *metrics;         /* NULL: off */
     struct predecessor *predecessor; /* while another process is about to replace us */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/control.h"
 #include "base/log.h"
+#include "edge/daemon/fast.h"
 #include "edge/daemon/manager.h"
 #include "edge/daemon/metrics.h"
 #include "edge/daemon/privileges.h"
@@ -85,6 +86,9 @@ static int server_become_user(struct server *server, const struct config *config
     }
     if (code == 0 && config->state_dir) {
         code = server_make_state_dir(config->state_dir, as, failure);
+    }
+    if (code == 0 && config->xdp.on) {
+        code = fast_open(config, &server->fast, failure);
     }
     return code < 0 ? code : privileges_reduce(as, failure);
 }
@@ -243,6 +247,9 @@ static int server_prepare(struct server *server, struct config *config, const ch
                            replace ? "nothing is replaced: what would be served is not all well"
                                    : "not started: nothing to serve");
     }
+    if (server->fast) {
+        fast_prepare(server->fast, server->publisher);
+    }
     code = server_open_workers(server, failure);
     return code < 0 ? code : server_open_sockets(server, failure);
 }
@@ -276,6 +283,9 @@ int server_start(struct server *server, struct failure *failure)
             worker_join(server->workers[i]);
         }
         return code;
+    }
+    if (server->fast) {
+        fast_start(server->fast, server->workers, server->worker_n);
     }
     if (server->successor) {
         successor_serving(server->successor);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/control.h"
+#include "edge/daemon/fast_status.h"
 #include "edge/daemon/server.h"
 #include "edge/zone/zone.h"
 
@@ -427,6 +428,7 @@ json_t *status_reply(struct server *server)
     status_states(&page, publisher);
     status_feeds(&page, publisher);
     status_workers(&page, server);
+    json_object_set_new(page.data, "xdp", fast_status_line(server->fast, page.out));
     status_protection(&page, publisher->loaded);
     status_zones(&page, publisher->loaded);
     return status_close(&page);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "edge/daemon/explain.h"
+#include "edge/daemon/fast_status.h"
 #include "edge/daemon/predecessor.h"
 #include "edge/daemon/server.h"
 #include "edge/daemon/states_file.h"
@@ -275,7 +276,7 @@ static json_t *verbs_explain(struct server *server, const json_t *request)
     if (!wanted.client || !wanted.name) {
         return control_refuse("explain CLIENT NAME [TYPE]");
     }
-    if (explain(server->publisher, &wanted, clock_wall_s(), &reply, &failure) < 0) {
+    if (explain(server->publisher, server->fast, &wanted, clock_wall_s(), &reply, &failure) < 0) {
         return control_refuse("%s", failure.text);
     }
     return reply;
@@ -304,8 +305,11 @@ json_t *verbs_handle(void *context, const json_t *request)
     if (strcmp(verb, "explain") == 0) {
         return verbs_explain(server, request);
     }
+    if (strcmp(verb, "xdp") == 0) {
+        return fast_status_reply(server, request);
+    }
     if (strcmp(verb, "replace") == 0) {
         return predecessor_begin(server, request);
     }
-    return control_refuse("unknown verb '%s': status, reload, stats, explain, pop", verb);
+    return control_refuse("unknown verb '%s': status, reload, stats, explain, pop, xdp", verb);
 }

@@ -11,6 +11,8 @@ BEGIN {
     allowed["bgp"] = "base bgp"
     # what publishes to the kernel, and what renders for it
     extra["edge/daemon", "xdp/xdp_publish.h"] = 1
+    extra["edge/daemon", "xdp/listener_core.h"] = 1
+    extra["edge/daemon", "xdp/model.h"] = 1
     extra["edge/render", "xdp/template_table.h"] = 1
     extra["edge/render", "xdp/name_core.h"] = 1
     extra["edge/render", "xdp/packet_core.h"] = 1

@@ -67,7 +67,25 @@ Test(config, faults_name_place_and_reason)
         /* fixed by contract, not in this version: said, never ignored */
         {LEAST "keys: {a: {algorithm: hmac-sha256, file: k}}\n",
          ":3:7:", "'keys' is not supported"},
-        {LEAST "xdp: {interfaces: [eth0]}\n", ":3:6:", "'xdp' is not supported"},
+        {LEAST "xdp: on\n", ":3:6:", ""},
+        {LEAST "xdp: {mode: auto}\n", ":3:6:", "'interfaces' is missing"},
+        {LEAST "xdp: {interfaces: []}\n", ":3:19:", "between 1 and 16"},
+        {LEAST "xdp: {interfaces: [eth0, a/b]}\n", ":3:26:", "'a/b' is no name of an interface"},
+        {LEAST "xdp: {interfaces: a234567890123456}\n", ":3:19:", "no name of an interface"},
+        {LEAST "xdp: {interfaces: ..}\n", ":3:19:", "no name of an interface"},
+        {LEAST "xdp: {interfaces: [a, b, a]}\n", ":3:26:", "'a' is listed twice"},
+        {LEAST "xdp: {interfaces: a, mode: fast}\n", ":3:28:", "none of auto, native, generic"},
+        {LEAST "xdp: {interfaces: a, names: some}\n", ":3:29:", "none of services, all, hot"},
+        {LEAST "xdp: {interfaces: a, capacity: {image_mb: 0}}\n", ":3:43:", ""},
+        {LEAST "xdp: {interfaces: a, capacity: {templates_mb: 65537}}\n", ":3:47:", ""},
+        {LEAST "xdp: {interfaces: a, capacity: {services: x}}\n", ":3:43:", ""},
+        {LEAST "xdp: {interfaces: a, capacity: {names: 5}}\n", ":3:", "names"},
+        {LEAST "xdp: {interfaces: a, hot: {refresh: 10ms}}\n", ":3:37:", ""},
+        {LEAST "xdp: {interfaces: a, hot: {sample: 0}}\n", ":3:36:", ""},
+        {LEAST "xdp: {interfaces: a, hot: {names: 0}}\n", ":3:35:", ""},
+        {LEAST "xdp: {interfaces: a, pin: ''}\n", ":3:27:", "empty path"},
+        {LEAST "xdp: {interfaces: a, detach_on_exit: 2}\n", ":3:38:", ""},
+        {LEAST "xdp: {interface: a}\n", ":3:", "interface"},
         {LEAST "rate_limit: {}\n", ":3:13:", "'queries_per_second' is missing"},
         {LEAST "rate_limit: 200\n", ":3:13:", ""},
         {LEAST "rate_limit: {responses_per_second: 2000000}\n", ":3:36:", ""},
@@ -198,6 +216,79 @@ Test(config, every_key_is_read)
     config_free(config);
 }
 
+Test(config, the_kernel_part)
+{
+    struct config *config = NULL;
+    struct failure failure;
+
+    cr_assert_eq(load(LEAST "xdp: no\n", &config, &failure), 0, "%s", failure.text);
+    cr_expect_not(config->xdp.on);
+    config_free(config);
+    cr_assert_eq(load(LEAST "xdp: {interfaces: eth0}\n", &config, &failure), 0, "%s", failure.text);
+    cr_expect(config->xdp.on);
+    cr_expect_eq(config->xdp.interface_n, 1);
+    cr_expect_str_eq(config->xdp.interfaces[0], "eth0");
+    cr_expect_eq(config->xdp.mode, XDP_MODE_AUTO);
+    cr_expect_eq(config->xdp.names, CONFIG_XDP_SERVICES);
+    cr_expect_eq(config->xdp.image_mb, 0);
+    cr_expect_eq(config->xdp.services, 0);
+    cr_expect_str_eq(config->xdp.pin, "/sys/fs/bpf/isochrone");
+    cr_expect(config->xdp.detach_on_exit);
+    config_free(config);
+    cr_assert_eq(load(LEAST
+                      "xdp: {interfaces: [a.1, b], mode: generic, names: hot, hot: {names: 7, "
+                      "sample: 3, refresh: 2s}, capacity: {image_mb: 8, templates_mb: 9, "
+                      "services: 11}, pin: here, detach_on_exit: off}\n",
+                      &config, &failure),
+                 0, "%s", failure.text);
+    cr_expect_eq(config->xdp.interface_n, 2);
+    cr_expect_str_eq(config->xdp.interfaces[0], "a.1");
+    cr_expect_str_eq(config->xdp.interfaces[1], "b");
+    cr_expect_eq(config->xdp.mode, XDP_MODE_GENERIC);
+    cr_expect_eq(config->xdp.names, CONFIG_XDP_HOT);
+    cr_expect_eq(config->xdp.hot_names, 7);
+    cr_expect_eq(config->xdp.hot_sample, 3);
+    cr_expect_eq(config->xdp.hot_refresh_ns, 2 * CLOCK_NS_PER_S);
+    cr_expect_eq(config->xdp.image_mb, 8);
+    cr_expect_eq(config->xdp.templates_mb, 9);
+    cr_expect_eq(config->xdp.services, 11);
+    cr_expect_str_eq(config->xdp.pin, FOLDER "/here");
+    cr_expect_not(config->xdp.detach_on_exit);
+    config_free(config);
+}
+
+Test(config, where_the_kernel_answers_needs_a_restart)
+{
+    static const struct {
+        const char *text;
+        const char *key;
+    } rows[] = {
+        {LEAST, "xdp"},
+        {LEAST "xdp: {interfaces: [b]}\n", "xdp"},
+        {LEAST "xdp: {interfaces: [a, b]}\n", "xdp"},
+        {LEAST "xdp: {interfaces: a, mode: native}\n", "xdp"},
+        {LEAST "xdp: {interfaces: a, pin: /x}\n", "xdp"},
+        {LEAST "xdp: {interfaces: a, capacity: {services: 5}}\n", "xdp"},
+        {LEAST "xdp: {interfaces: a, names: all, detach_on_exit: no}\n", NULL},
+        {LEAST "xdp: {interfaces: a, names: hot, hot: {names: 5}}\n", NULL},
+    };
+    struct config *running = NULL;
+    struct failure failure;
+
+    cr_assert_eq(load(LEAST "xdp: {interfaces: a}\n", &running, &failure), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config *wanted = NULL;
+        const char *key;
+
+        cr_assert_eq(load(rows[i].text, &wanted, &failure), 0, "%s", failure.text);
+        key = config_needs_restart(running, wanted);
+        cr_expect(key == rows[i].key || (key && rows[i].key && strcmp(key, rows[i].key) == 0),
+                  "row %zu: '%s'", i, key ? key : "nothing");
+        config_free(wanted);
+    }
+    config_free(running);
+}
+
 Test(config, what_is_bound_needs_a_restart)
 {
     static const struct {
@@ -217,6 +308,8 @@ Test(config, what_is_bound_needs_a_restart)
         {LEAST "tcp: {fastopen: off}\n", "tcp"},
         {LEAST "tcp: {lifetime: off, queries: off, memory: 33554432}\n", NULL},
         {LEAST "seccomp: off\n", "seccomp"},
+        {LEAST "xdp: {interfaces: eth0}\n", "xdp"},
+        {LEAST "xdp: off\n", NULL},
     };
     struct config *running = NULL;
     struct failure failure;
