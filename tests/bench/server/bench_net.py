@@ -14,11 +14,14 @@ import socket
 import struct
 import subprocess
 import time
+import zlib
 
 # A run ends what it finds in its namespaces: give runs that shall not meet different names.
 _NAME = os.environ.get("BENCH_NET", "isobench")
 SERVER_NS, LOAD_NS = f"{_NAME}-srv", f"{_NAME}-gen"
-SERVER_IF, LOAD_IF = "ibs0", "ibg0"
+# Of their own in each pair of namespaces: the kernel threads that receive for them are found by these names.
+_TAG = zlib.crc32(_NAME.encode()) % 1000
+SERVER_IF, LOAD_IF = f"ibs{_TAG}", f"ibg{_TAG}"
 SERVER_ADDRESS, LOAD_ADDRESS = "198.18.0.1", "198.18.0.2"  # RFC 2544: for benchmarks
 LOAD_CORE, SERVER_CORE = 0, 1
 
