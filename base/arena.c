@@ -7,18 +7,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT ((size_t)16)
 #define CHUNK_MIN ((size_t)512)
 #define CHUNK_MAX ((size_t)1 << 20)
 #define CHUNK_SHARE                                                                                \
     4 /* a chunk holds a quarter of what is there: that is the most that is unused */
-#define MALLOC_HEAD ((size_t)16) /* so that large chunks are whole pages with what malloc adds */
+#define PAGE ((size_t)4096)
+#define HUGE_PAGE ((size_t)2 << 20) /* of x86-64, and of arm64 with pages of 4 KiB */
+#define MALLOC_HEAD ((size_t)16)    /* so that large chunks are whole pages with what malloc adds */
 
 /* Objects grow from the front, packed bytes from the back. */
 struct chunk {
     struct chunk *older;
     size_t front, back; /* of bytes[]; what lies between is free */
+    size_t mapped;      /* bytes of a mapping of its own; 0: from malloc */
     alignas(16) uint8_t bytes[];
 };
 
@@ -41,6 +45,40 @@ static struct chunk *chunk_new(size_t size)
     if (chunk) {
         chunk->back = size;
     }
+    return chunk;
+}
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+/* Begins where a huge page can. The end is one, too, unless too much of it would be unused; a
+ * kernel that has none left gives small pages. */
+static struct chunk *chunk_map(size_t size)
+{
+    size_t wanted = sizeof(struct chunk) + size;
+    size_t whole = round_up(wanted, HUGE_PAGE);
+    size_t mapped = whole - wanted <= wanted / CHUNK_SHARE ? whole : round_up(wanted, PAGE);
+    uint8_t *start = mmap(NULL, mapped + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct chunk *chunk;
+    size_t before;
+    void *place;
+
+    if (start == MAP_FAILED) {
+        return NULL;
+    }
+    before = HUGE_PAGE - (uintptr_t)start % HUGE_PAGE;
+    place = start + before;
+    (void)munmap(start, before);
+    if (before < HUGE_PAGE) {
+        (void)munmap(start + before + mapped, HUGE_PAGE - before);
+    }
+    (void)madvise(place, mapped, MADV_HUGEPAGE);
+    chunk = place;
+    chunk->mapped = mapped;
+    chunk->back = size;
     return chunk;
 }
 
@@ -78,6 +116,20 @@ static struct chunk *arena_room(struct arena *arena, size_t size)
         arena->newest = fresh;
     }
     return fresh;
+}
+
+struct arena *arena_new_for(size_t size)
+{
+    struct arena *arena = arena_new();
+
+    if (arena) {
+        arena->newest = size < HUGE_PAGE ? chunk_new(size) : chunk_map(size);
+        if (!arena->newest) {
+            arena_free(arena);
+            return NULL;
+        }
+    }
+    return arena;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -141,7 +193,11 @@ void arena_free(struct arena *arena)
     for (struct chunk *chunk = arena->newest; chunk;) {
         struct chunk *older = chunk->older;
 
-        free(chunk);
+        if (chunk->mapped) {
+            (void)munmap(chunk, chunk->mapped);
+        } else {
+            free(chunk);
+        }
         chunk = older;
     }
     free(arena);

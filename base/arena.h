@@ -13,6 +13,10 @@ struct arena;
 /* NULL when out of memory. */
 struct arena *arena_new(void);
 
+/* The same, with `size` bytes in one piece that is filled first: for what is read at random once it
+ * is there, since such a piece has huge pages when it is large enough. It may be too small. */
+struct arena *arena_new_for(size_t size);
+
 /* Zeroed memory, aligned for any type (at least 16 bytes). NULL when out of memory or `size` is
  * absurd. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((warn_unused_result));

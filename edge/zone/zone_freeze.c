@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Sorted records into a zone: one array of nodes, one of RRsets, one hash table, all in an arena
- * that belongs to it.
+ * that belongs to it. The arena packs downwards, so that the records of a name stand right before
+ * its name: zone_ask_data() counts on that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -159,15 +160,21 @@ static int freeze_nodes(const struct zone_builder *builder, struct zone *zone,
     return 0;
 }
 
-static int freeze_slots(struct zone *zone)
+static uint32_t freeze_slot_n(uint32_t node_n)
 {
     uint32_t slot_n = 4;
-    struct zone_slot *slots;
 
-    while (slot_n < 2 * zone->node_n) {
+    while (slot_n < 2 * node_n) {
         slot_n *= 2;
     }
-    slots = arena_alloc(zone->arena, slot_n * sizeof(*slots));
+    return slot_n;
+}
+
+static int freeze_slots(struct zone *zone)
+{
+    uint32_t slot_n = freeze_slot_n(zone->node_n);
+    struct zone_slot *slots = arena_alloc(zone->arena, slot_n * sizeof(*slots));
+
     if (!slots) {
         return -ENOMEM;
     }
@@ -245,6 +252,23 @@ static uint32_t freeze_signed_until(const struct zone_builder *builder)
     return until;
 }
 
+/* Memory for what is looked into per query; proofs and addresses that go along come on top. */
+static struct arena *freeze_arena(const struct zone_builder *builder)
+{
+    size_t size = builder->node_n * sizeof(struct zone_node) +
+                  freeze_count_rrsets(builder) * sizeof(struct zone_rrset) +
+                  freeze_slot_n(builder->node_n) * sizeof(struct zone_slot) +
+                  2 * sizeof(struct zone_rrset);
+
+    for (uint32_t i = 0; i < builder->node_n; i++) {
+        size += builder->nodes[i].name_len + NAME_SLACK;
+    }
+    for (uint32_t i = 0; i < builder->record_n; i++) {
+        size += zone_render_room(builder->records[i].type, builder->records[i].rdata_len);
+    }
+    return arena_new_for(size);
+}
+
 int zone_freeze(const struct zone_builder *builder, const char *file, struct zone **ret_zone,
                 struct zone_report *report, struct failure *failure)
 {
@@ -252,7 +276,7 @@ int zone_freeze(const struct zone_builder *builder, const char *file, struct zon
     struct zone *zone = calloc(1, sizeof(*zone));
     int status;
 
-    if (!zone || !(zone->arena = arena_new())) {
+    if (!zone || !(zone->arena = freeze_arena(builder))) {
         free(zone);
         return failure_set(failure, -ENOMEM, "%s: out of memory", file);
     }

@@ -110,6 +110,18 @@ static void render_signatures(struct render *render, const struct render_rr *sig
     }
 }
 
+/* Pointers in a record: its owner's, and that of each name that is compressed. */
+static size_t render_patch_max(const struct rdata_layout *layout)
+{
+    return layout && layout->compressed ? 1u + layout->name_n : 1u;
+}
+
+size_t zone_render_room(uint16_t type, size_t rdata_len)
+{
+    return RENDER_FIXED_LEN + rdata_len +
+           render_patch_max(rdata_layout(type)) * sizeof(struct zone_patch) + 1;
+}
+
 int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
                 const struct render_rr *rrs, uint32_t rr_n, uint32_t sig_n,
                 struct zone_rrset *ret_rrset)
@@ -126,7 +138,7 @@ int zone_render(struct arena *arena, const uint8_t *owner, uint16_t type,
         }
     }
     render.bytes = bytes;
-    patch_max = (size_t)rr_n * (layout && layout->compressed ? 1u + layout->name_n : 1u);
+    patch_max = rr_n * render_patch_max(layout);
     render.patches =
         arena_pack(arena, patch_max * sizeof(*render.patches), _Alignof(struct zone_patch));
     if (!render.patches) {

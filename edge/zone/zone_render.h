@@ -6,6 +6,7 @@
 #ifndef EDGE_ZONE_RENDER_H
 #define EDGE_ZONE_RENDER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "edge/zone/zone.h"
@@ -20,6 +21,10 @@ struct render_rr {
 
 /* More than this fits into no message beside a question. */
 #define RENDER_WIRE_MAX 65000u
+
+/* At most so many bytes of the arena does zone_render() take for a record, but for the target of an
+ * alias. */
+size_t zone_render_room(uint16_t type, size_t rdata_len);
 
 /* `rrs` are well-formed (rdata_check): `rr_n` records, at least one, and after them `sig_n` RRSIG
  * records over them, whose TTL becomes that of the set (RFC 4034 section 3). -E2BIG, -ENOMEM. */

@@ -66,6 +66,33 @@ Test(arena, packed_pieces_lie_side_by_side_between_aligned_ones)
     arena_free(arena);
 }
 
+Test(arena, room_that_was_asked_for_lies_in_one_piece_and_more_can_follow)
+{
+    static const size_t sizes[] = {0, 100, 4096, 5 << 20};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct arena *arena = arena_new_for(sizes[i] + 32);
+        uint8_t *front = arena_alloc(arena, sizes[i] / 2), *back, *more;
+
+        cr_assert_not_null(front);
+        back = arena_pack(arena, sizes[i] / 2 - sizes[i] / 32, 1);
+        cr_assert(back > front && (size_t)(back - front) < sizes[i] + 32);
+        for (size_t k = 0; k < sizes[i] / 2; k++) {
+            cr_assert_eq(front[k], 0);
+            front[k] = 1;
+        }
+        memset(back, 2, sizes[i] / 2 - sizes[i] / 32);
+        more = arena_alloc(arena, 3 << 20);
+        cr_assert_not_null(more);
+        memset(more, 3, 3 << 20);
+        for (size_t k = 0; k < sizes[i] / 2; k++) {
+            cr_assert_eq(front[k], 1);
+        }
+        arena_free(arena);
+    }
+    cr_assert_null(arena_new_for(SIZE_MAX / 2));
+}
+
 Test(arena, empty_pieces_have_addresses_of_their_own)
 {
     struct arena *arena = arena_new();
