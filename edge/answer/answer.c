@@ -3,6 +3,7 @@
  * A query becomes a response, in this order:
  *
  *   query_parse        bytes -> query, or FORMERR, NOTIMP, BADVERS, NOTAUTH, nothing
+ *   answer_zone        whose name it is
  *   answer_cookie      whether the client is where it says it is  (RFC 7873, 9018)
  *   answer_question    class and type -> CHAOS, REFUSED, or the names of a chain:
  *     answer_name      zone, delegation, DNAME, wildcard: what exists   (RFC 1034, 4592, 6672)
@@ -21,6 +22,7 @@
 #include "edge/answer/snapshot.h"
 #include "edge/zone/zone_set.h"
 
+#define ANSWER_LAG 4u /* reading so many queries takes about as long as memory does */
 #define ANSWER_UDP_MIN                                                                             \
     512 /* what everybody can receive (RFC 1035 section 2.3.4, RFC 6891 section 6.2.3) */
 
@@ -60,7 +62,7 @@ void answer_scratch_trace(struct answer_scratch *scratch, struct answer_trace *t
 static enum query_verdict answer_cookie(struct answer_scratch *work, enum query_verdict verdict)
 {
     const struct cookie_secrets *secrets = &work->snapshot->info.cookies;
-    const struct edns *edns = &work->query.edns;
+    const struct edns *edns = &work->query->edns;
     const struct address *client = &work->request->client;
 
     if (!secrets->count ||
@@ -87,15 +89,13 @@ static void answer_no_question(struct answer_scratch *work)
     }
 }
 
-/* The zone for the current name. DS of an origin is asked of the parent zone, if that is ours too.
- */
-static const struct zone *answer_zone(const struct answer_scratch *work, bool *ret_known)
+/* The zone for a name. DS of an origin is asked of the parent zone, if that is ours too. */
+static const struct zone *answer_zone(const struct zone_set *zones, const struct name_key *name,
+                                      uint16_t qtype, bool *ret_known)
 {
-    const struct zone_set *zones = work->snapshot->zones;
-    const struct name_key *name = work->name;
     const struct zone *zone = zone_set_find_key(zones, name, name->label_n, ret_known);
 
-    if (work->query.qtype == WIRE_TYPE_DS && zone && zone->apex->label_n == name->label_n &&
+    if (qtype == WIRE_TYPE_DS && zone && zone->apex->label_n == name->label_n &&
         name->label_n > 0) {
         bool parent_known;
         const struct zone *parent =
@@ -108,7 +108,7 @@ static const struct zone *answer_zone(const struct answer_scratch *work, bool *r
 
 enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
 {
-    const struct query *query = &work->query;
+    const struct query *query = work->query;
 
     response_init(&work->response, work->response.bytes, work->response.limit, query->question,
                   query->question_len);
@@ -118,17 +118,34 @@ enum answer_step answer_fail(struct answer_scratch *work, enum answer_kind kind)
     return answer_done_because(work, kind, WIRE_RCODE_SERVFAIL, EDNS_ERROR_OTHER);
 }
 
+/* The zone for the current name, and what it has of that name; for the question both are known
+ * since it was read. */
+static const struct zone *answer_current_zone(const struct answer_scratch *work,
+                                              const struct zone_node **ret_asked, bool *ret_known)
+{
+    const struct zone *zone = work->read->zone;
+
+    *ret_asked = work->read->node;
+    *ret_known = work->read->known;
+    if (work->response.stage) {
+        zone = answer_zone(work->snapshot->zones, work->name, work->query->qtype, ret_known);
+        *ret_asked = zone ? zone_ask_node(zone, name_key_hash(work->name)) : NULL;
+    }
+    return zone;
+}
+
 void answer_chain(struct answer_scratch *work)
 {
     enum answer_step step = ANSWER_STEP_FOLLOW;
 
     while (step == ANSWER_STEP_FOLLOW) {
+        const struct zone_node *asked;
         bool known;
-        const struct zone *zone = answer_zone(work, &known);
+        const struct zone *zone = answer_current_zone(work, &asked, &known);
 
         if (zone) {
             work->authoritative = work->response.stage == 0 || work->authoritative;
-            step = answer_name(work, zone);
+            step = answer_name(work, zone, asked);
         } else if (work->response
                        .stage) { /* the chain leaves what we can answer: the resolver follows */
             break;
@@ -155,7 +172,7 @@ static void answer_chaos(struct answer_scratch *work)
     uint8_t rdata[CHAOS_RDATA_MAX];
     size_t len = 0;
 
-    if (work->query.qtype == WIRE_TYPE_TXT || work->query.qtype == WIRE_TYPE_ANY) {
+    if (work->query->qtype == WIRE_TYPE_TXT || work->query->qtype == WIRE_TYPE_ANY) {
         len = chaos_text(work->snapshot, work->name, work->request->now_wall_s, rdata);
     }
     if (!len) {
@@ -170,15 +187,15 @@ static void answer_chaos(struct answer_scratch *work)
 
 static void answer_question(struct answer_scratch *work)
 {
-    if (work->query.qclass == WIRE_CLASS_CH) {
+    if (work->query->qclass == WIRE_CLASS_CH) {
         answer_chaos(work);
         return;
     }
-    if (work->query.qclass != WIRE_CLASS_IN) {
+    if (work->query->qclass != WIRE_CLASS_IN) {
         answer_done_because(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED, EDNS_ERROR_NOT_SUPPORTED);
         return;
     }
-    switch (work->query.qtype) {
+    switch (work->query->qtype) {
     case WIRE_TYPE_AXFR:
     case WIRE_TYPE_IXFR: /* nobody is allowed to transfer */
         answer_done_because(work, ANSWER_REFUSED, WIRE_RCODE_REFUSED, EDNS_ERROR_PROHIBITED);
@@ -202,7 +219,7 @@ static void answer_question(struct answer_scratch *work)
 /* What our OPT record is known to say before there is an answer. */
 static void answer_reply(struct answer_scratch *work)
 {
-    const struct query *query = &work->query;
+    const struct query *query = work->query;
 
     work->reply.nsid = work->snapshot->info.identity;
     work->reply.nsid_len = work->snapshot->identity_len;
@@ -216,7 +233,7 @@ static void answer_reply(struct answer_scratch *work)
 
 static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max)
 {
-    const struct query *query = &work->query;
+    const struct query *query = work->query;
     size_t limit = max < ANSWER_RESPONSE_MAX ? max : ANSWER_RESPONSE_MAX;
 
     if (work->request->transport == ANSWER_UDP) {
@@ -252,7 +269,7 @@ static void answer_begin(struct answer_scratch *work, uint8_t *bytes, size_t max
 
 static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *ret_outcome)
 {
-    const struct query *query = &work->query;
+    const struct query *query = work->query;
     struct response *response = &work->response;
     uint8_t *bytes = response->bytes;
     unsigned flags = WIRE_FLAG_QR | (query->flags & (WIRE_FLAG_OPCODE | WIRE_FLAG_RD)) |
@@ -303,7 +320,7 @@ static size_t answer_finish(struct answer_scratch *work, struct answer_outcome *
  * TSIG record that is not signed and goes after OPT. If it has no room: TC. */
 static size_t answer_notauth(struct answer_scratch *work, struct answer_outcome *ret_outcome)
 {
-    const struct tsig *tsig = &work->query.tsig;
+    const struct tsig *tsig = &work->query->tsig;
     struct response *response = &work->response;
     size_t len = tsig_error_len(tsig);
 
@@ -311,7 +328,7 @@ static size_t answer_notauth(struct answer_scratch *work, struct answer_outcome 
     answer_done(work, ANSWER_NOTAUTH, WIRE_RCODE_NOTAUTH);
     (void)answer_finish(work, ret_outcome);
     if (!response->truncated) {
-        tsig_write_error(response->bytes + response->at, tsig, work->query.id, TSIG_ERROR_BADKEY);
+        tsig_write_error(response->bytes + response->at, tsig, work->query->id, TSIG_ERROR_BADKEY);
         response->at += len;
         wire_put_u16(response->bytes + 10, ++response->counts[RESPONSE_ADDITIONAL]);
         ret_outcome->tsig_len = (uint16_t)len;
@@ -319,28 +336,83 @@ static size_t answer_notauth(struct answer_scratch *work, struct answer_outcome 
     return response->at;
 }
 
-size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
-              const struct answer_request *request, uint8_t *response, size_t response_max,
-              struct answer_outcome *ret_outcome)
+/* --- the halves --- */
+
+static void answer_read_one(struct answer_ahead *ahead, const struct snapshot *snapshot,
+                            const struct answer_request *request)
 {
-    enum query_verdict verdict = query_parse(&scratch->query, request->query, request->query_len);
+    const struct name_key *name = &ahead->query.name;
+
+    ahead->request = request;
+    ahead->zone = NULL;
+    ahead->node = NULL;
+    ahead->known = false;
+    ahead->verdict = query_parse(&ahead->query, request->query, request->query_len);
+    if (ahead->verdict == QUERY_OK) {
+        ahead->zone = answer_zone(snapshot->zones, name, ahead->query.qtype, &ahead->known);
+    }
+    if (ahead->zone) {
+        zone_ask_slot(ahead->zone, name_key_hash(name));
+    }
+}
+
+static void answer_ask_node(struct answer_ahead *ahead)
+{
+    if (ahead->zone) {
+        ahead->node = zone_ask_node(ahead->zone, name_key_hash(&ahead->query.name));
+    }
+}
+
+void answer_read(struct answer_scratch *scratch, const struct snapshot *snapshot,
+                 const struct answer_request *requests, unsigned n)
+{
+    struct answer_ahead *ahead = scratch->ahead;
+
+    scratch->snapshot = snapshot;
+    if (n == 1) { /* nobody to go on with meanwhile */
+        answer_read_one(ahead, snapshot, requests);
+        answer_ask_node(ahead);
+        return;
+    }
+    /* each step some queries behind the one before: what that one asked for has come by then, and
+     * no more is on its way at once than a processor keeps track of */
+    for (unsigned i = 0; i < n + 2 * ANSWER_LAG; i++) {
+        if (i < n) {
+            answer_read_one(&ahead[i], snapshot, &requests[i]);
+        }
+        if (i >= ANSWER_LAG && i < n + ANSWER_LAG) {
+            answer_ask_node(&ahead[i - ANSWER_LAG]);
+        }
+        if (i >= 2 * ANSWER_LAG && ahead[i - 2 * ANSWER_LAG].node) {
+            zone_ask_data(ahead[i - 2 * ANSWER_LAG].node);
+        }
+    }
+}
+
+size_t answer_write(struct answer_scratch *scratch, unsigned i, uint8_t *response,
+                    size_t response_max, struct answer_outcome *ret_outcome)
+{
+    struct answer_ahead *ahead = &scratch->ahead[i];
+    const struct answer_request *request = ahead->request;
+    enum query_verdict verdict = ahead->verdict;
 
     if (verdict == QUERY_DROP) {
         *ret_outcome = (struct answer_outcome){.kind = ANSWER_DROPPED};
         return 0;
     }
-    scratch->snapshot = snapshot;
     scratch->request = request;
+    scratch->read = ahead;
+    scratch->query = &ahead->query;
     if (scratch->trace) {
         memset(scratch->trace, 0, sizeof(*scratch->trace));
     }
     scratch->cookie = COOKIE_NONE;
-    if (scratch->query.edns.has_cookie) {
+    if (ahead->query.edns.has_cookie) {
         verdict = answer_cookie(scratch, verdict);
     }
-    if (scratch->query.edns.keepalive_malformed && verdict == QUERY_OK &&
+    if (ahead->query.edns.keepalive_malformed && verdict == QUERY_OK &&
         request->transport == ANSWER_TCP) { /* RFC 7828 section 3.2: over UDP it is ignored */
-        scratch->query.edns.keepalive = false;
+        ahead->query.edns.keepalive = false;
         verdict = QUERY_FORMERR;
     }
     answer_begin(scratch, response, response_max);
@@ -366,4 +438,12 @@ size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
         break;
     }
     return answer_finish(scratch, ret_outcome);
+}
+
+size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
+              const struct answer_request *request, uint8_t *response, size_t response_max,
+              struct answer_outcome *ret_outcome)
+{
+    answer_read(scratch, snapshot, request, 1);
+    return answer_write(scratch, 0, response, response_max, ret_outcome);
 }

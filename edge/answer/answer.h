@@ -54,10 +54,10 @@ const char *answer_kind_name(enum answer_kind kind);
 struct answer_request {
     const uint8_t *query;
     size_t query_len;
+    int64_t now_wall_s;    /* for cookies, and the age in generation.isochrone. CH; 0: no age */
     struct address client; /* where the datagram or connection came from */
     enum answer_transport transport;
     uint16_t tcp_idle_ds; /* how long an idle connection lives, in units of 100 ms; 0: not said */
-    int64_t now_wall_s;   /* for cookies, and the age in generation.isochrone. CH; 0: no age */
 };
 
 struct answer_outcome {
@@ -95,8 +95,21 @@ void answer_scratch_free(struct answer_scratch *scratch);
 /* NULL (the default) switches tracing off. */
 void answer_scratch_trace(struct answer_scratch *scratch, struct answer_trace *trace);
 
-/* Writes at most `response_max` bytes (>= 512) and returns how many; 0 means send nothing.
- * `response` must not overlap the query. */
+/* Answering in two halves. The first reads `n` queries, at most ANSWER_AHEAD, and asks the caches
+ * for what their answers are made of, so that they wait for memory together. The second answers the
+ * i-th of them: writes at most `response_max` bytes (>= 512) and returns how many; 0 means send
+ * nothing. Requests and queries stay where they are until then; `response` must not overlap a
+ * query. Never inlined, so that what they cost can be counted. */
+#define ANSWER_AHEAD 32u
+
+__attribute__((noinline)) void answer_read(struct answer_scratch *scratch,
+                                           const struct snapshot *snapshot,
+                                           const struct answer_request *requests, unsigned n);
+__attribute__((noinline)) size_t answer_write(struct answer_scratch *scratch, unsigned i,
+                                              uint8_t *response, size_t response_max,
+                                              struct answer_outcome *ret_outcome);
+
+/* Both halves, for one query. */
 size_t answer(struct answer_scratch *scratch, const struct snapshot *snapshot,
               const struct answer_request *request, uint8_t *response, size_t response_max,
               struct answer_outcome *ret_outcome);

@@ -74,7 +74,7 @@ static enum answer_step answer_cname(struct answer_scratch *work, const struct a
 static enum answer_step answer_dname(struct answer_scratch *work, const struct zone_node *node)
 {
     const struct zone_rrset *dname = zone_node_rrset(node, WIRE_TYPE_DNAME);
-    const uint8_t *name = work->response.stage ? work->target.bytes : work->query.question;
+    const uint8_t *name = work->response.stage ? work->target.bytes : work->query->question;
     size_t prefix_len = (size_t)work->name->len - node->name_len;
     size_t target_len = name_len(dname->target);
     uint8_t target[NAME_LEN_MAX + NAME_SLACK + 1];
@@ -87,7 +87,7 @@ static enum answer_step answer_dname(struct answer_scratch *work, const struct z
     memcpy(target + prefix_len, dname->target, target_len);
     (void)response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_CNAME, WIRE_CLASS_IN,
                               dname->ttl, target, prefix_len + target_len);
-    if (work->query.qtype == WIRE_TYPE_CNAME) {
+    if (work->query->qtype == WIRE_TYPE_CNAME) {
         return answer_done(work, ANSWER_POSITIVE, WIRE_RCODE_NOERROR);
     }
     return answer_follow(work, NULL, target);
@@ -173,7 +173,7 @@ static enum answer_step answer_any(struct answer_scratch *work, const struct ans
 /* The name exists: what of the wanted type is there? */
 static enum answer_step answer_node(struct answer_scratch *work, const struct answer_match *match)
 {
-    uint16_t qtype = work->query.qtype;
+    uint16_t qtype = work->query->qtype;
     const struct zone_rrset *rrset;
 
     if (match->service) {
@@ -263,16 +263,17 @@ static enum answer_step answer_missing(struct answer_scratch *work, const struct
     return answer_negative(work, zone, ANSWER_NXDOMAIN, ANSWER_TTL_ANY);
 }
 
-enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone)
+enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone,
+                             const struct zone_node *asked)
 {
     const struct overlay *services = services_overlay(work->snapshot->services);
     const struct overlay_node *overlay = NULL;
     bool exact;
-    const struct zone_node *node = zone_find(zone, work->name, &exact);
+    const struct zone_node *node = zone_find_asked(zone, work->name, asked, &exact);
 
     work->about = node->hash;
     /* DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1) */
-    if (node->cut && !(exact && node->cut == node && work->query.qtype == WIRE_TYPE_DS)) {
+    if (node->cut && !(exact && node->cut == node && work->query->qtype == WIRE_TYPE_DS)) {
         return answer_referral(work, zone, node->cut);
     }
     /* a service says what nobody signed: when its zone became signed after it was loaded, the zone

@@ -31,7 +31,7 @@ static enum answer_step answer_geo_empty(struct answer_scratch *work,
 
     switch (match->service->on_empty) {
     case SERVICE_ON_EMPTY_STATIC:
-        type = match->service->is_alias ? WIRE_TYPE_CNAME : work->query.qtype;
+        type = match->service->is_alias ? WIRE_TYPE_CNAME : work->query->qtype;
         fallback = match->node ? zone_node_rrset(match->node, type) : NULL;
         if (!fallback) { /* there when the services were loaded, gone with a later zone */
             return answer_fail(work, ANSWER_GEO_EMPTY);
@@ -122,7 +122,7 @@ enum answer_step answer_alias(struct answer_scratch *work, const struct answer_m
     target = service->addresses[SERVICE_ALIAS_FAMILY][choice.picks.pop[0]].bytes;
     if (!response_add_record(&work->response, RESPONSE_ANSWER, WIRE_TYPE_CNAME, WIRE_CLASS_IN,
                              choice.ttl, target, name_len(target)) ||
-        work->query.qtype == WIRE_TYPE_CNAME || work->query.qtype == WIRE_TYPE_ANY) {
+        work->query->qtype == WIRE_TYPE_CNAME || work->query->qtype == WIRE_TYPE_ANY) {
         return answer_done(work, ANSWER_GEO, WIRE_RCODE_NOERROR);
     }
     return answer_alias_target(work, target);

@@ -16,7 +16,7 @@ void answer_trace_choice(struct answer_trace *trace, const struct service *servi
 static inline void answer_choose(struct answer_scratch *work, const struct service *service,
                                  enum map_family family, struct geo_choice *ret_choice)
 {
-    geo_client(&work->query.edns, &work->request->client, &ret_choice->client);
+    geo_client(&work->query->edns, &work->request->client, &ret_choice->client);
     geo_choose(work->snapshot, service, family, ret_choice);
     work->ecs_scope = ret_choice->verdict.scope;
     if (work->trace) {

@@ -18,12 +18,24 @@
 
 #define ANSWER_TTL_ANY UINT32_MAX /* for response_add(): as they are */
 
+/* A query that was read. */
+struct answer_ahead {
+    const struct answer_request *request;
+    const struct zone *zone;      /* for the question, if there is one; NULL: none, or not loaded */
+    const struct zone_node *node; /* what zone_ask_node() says of the name */
+    bool known;                   /* which of these two */
+    enum query_verdict verdict;
+    struct query query;
+};
+
 struct answer_scratch {
     struct answer_trace *trace;
+    struct answer_ahead ahead[ANSWER_AHEAD];
     /* of the query being answered */
     const struct snapshot *snapshot;
     const struct answer_request *request;
-    struct query query;
+    const struct answer_ahead *read; /* one of `ahead` */
+    const struct query *query;       /* its query */
     struct response response;
     struct name_key target;      /* the current name, once a CNAME or DNAME was followed */
     const struct name_key *name; /* the current name */
@@ -92,7 +104,9 @@ void answer_chain(struct answer_scratch *work);
 enum answer_step answer_follow(struct answer_scratch *work, const struct zone_rrset *rrset,
                                const uint8_t *target);
 
-/* Answers for the current name, which lies in `zone` (answer_name.c). */
-enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone);
+/* Answers for the current name, which lies in `zone`; zone_ask_node() has said `asked` of it
+ * (answer_name.c). */
+enum answer_step answer_name(struct answer_scratch *work, const struct zone *zone,
+                             const struct zone_node *asked);
 
 #endif

@@ -41,27 +41,41 @@ size_t serve_admit(const struct serve_context *context, const struct address *cl
                    enum answer_transport transport, uint8_t *response, size_t len,
                    struct answer_outcome *outcome);
 
-/* answer(), then rate limiting, then accounting. Returns the length of the response, 0 for none. */
-static inline size_t serve_query(const struct serve_context *context, const uint8_t *query,
-                                 size_t query_len, const struct address *client,
-                                 enum answer_transport transport, uint8_t *response,
-                                 size_t response_max)
+static inline struct answer_request serve_request(const struct serve_context *context,
+                                                  const uint8_t *query, size_t query_len,
+                                                  const struct address *client,
+                                                  enum answer_transport transport)
 {
-    struct answer_request request = {.query = query,
-                                     .query_len = query_len,
-                                     .client = *client,
-                                     .transport = transport,
-                                     .tcp_idle_ds = context->tcp_idle_ds,
-                                     .now_wall_s = context->now_wall_s};
+    return (struct answer_request){.query = query,
+                                   .query_len = query_len,
+                                   .client = *client,
+                                   .transport = transport,
+                                   .tcp_idle_ds = context->tcp_idle_ds,
+                                   .now_wall_s = context->now_wall_s};
+}
+
+/* answer_read() of at most ANSWER_AHEAD requests. */
+static inline void serve_read(const struct serve_context *context,
+                              const struct answer_request *requests, unsigned n)
+{
+    answer_read(context->scratch, context->snapshot, requests, n);
+}
+
+/* answer_write() of the i-th of them, then rate limiting, then accounting. Returns the length of
+ * the response, 0 for none. */
+static inline size_t serve_write(const struct serve_context *context,
+                                 const struct answer_request *requests, unsigned i,
+                                 uint8_t *response, size_t response_max)
+{
+    const struct answer_request *request = &requests[i];
     struct answer_outcome outcome;
-    size_t len =
-        answer(context->scratch, context->snapshot, &request, response, response_max, &outcome);
+    size_t len = answer_write(context->scratch, i, response, response_max, &outcome);
 
     if (len && context->snapshot->admission) {
-        len = serve_admit(context, client, transport, response, len, &outcome);
+        len = serve_admit(context, &request->client, request->transport, response, len, &outcome);
     }
-    counters_add_answer(context->counters, &outcome, transport, client->family == ADDRESS_IPV6,
-                        query_len, len);
+    counters_add_answer(context->counters, &outcome, request->transport,
+                        request->client.family == ADDRESS_IPV6, request->query_len, len);
     return len;
 }
 

@@ -92,9 +92,11 @@ struct tcp_call {
 static size_t tcp_answer(void *context, const uint8_t *query, size_t query_len, uint8_t *response)
 {
     const struct tcp_call *call = context;
+    struct answer_request request =
+        serve_request(call->context, query, query_len, &call->connection->client, ANSWER_TCP);
 
-    return serve_query(call->context, query, query_len, &call->connection->client, ANSWER_TCP,
-                       response, ANSWER_RESPONSE_MAX);
+    serve_read(call->context, &request, 1);
+    return serve_write(call->context, &request, 0, response, ANSWER_RESPONSE_MAX);
 }
 
 static ssize_t tcp_send(void *context, const uint8_t *bytes, size_t len)

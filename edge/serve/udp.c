@@ -8,6 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define UDP_LINE 64u /* of the caches */
+#define UDP_RESPONSE_ROOM ((EDNS_UDP_MAX + UDP_LINE - 1) / UDP_LINE * UDP_LINE)
+/* An odd number of lines, so that the first ones of all queries, hardly more of which is ever used,
+ * spread over all sets of a cache. */
+#define UDP_QUERY_ROOM (UDP_QUERY_MAX + UDP_LINE)
+
 /* Room for one IP_PKTINFO or IPV6_PKTINFO. */
 union udp_control {
     struct cmsghdr header;
@@ -17,14 +23,15 @@ union udp_control {
 struct udp_batch {
     unsigned stale; /* of in[]: the kernel has changed the first ones since they were prepared */
     bool wildcard;  /* what in[] is prepared for */
+    unsigned out_n; /* of out[]: responses to be sent */
     struct mmsghdr in[UDP_BATCH];
     struct mmsghdr out[UDP_BATCH];
     struct iovec in_iov[UDP_BATCH];
     struct iovec out_iov[UDP_BATCH];
     union udp_control controls[UDP_BATCH];
-    struct sockaddr_in6 clients[UDP_BATCH]; /* large enough for either family */
-    uint8_t responses[UDP_BATCH][EDNS_UDP_MAX];
-    uint8_t queries[UDP_BATCH][UDP_QUERY_MAX];
+    struct sockaddr_in6 clients[UDP_BATCH];           /* large enough for either family */
+    uint8_t responses[UDP_BATCH * UDP_RESPONSE_ROOM]; /* one behind the other, mostly short */
+    uint8_t queries[UDP_BATCH][UDP_QUERY_ROOM];
 };
 
 struct udp_batch *udp_batch_new(void)
@@ -91,12 +98,12 @@ static void udp_turn_pktinfo(struct msghdr *header)
     }
 }
 
-static void udp_send(struct udp_batch *batch, int fd, unsigned n, struct counters *counters)
+static void udp_send(struct udp_batch *batch, int fd, struct counters *counters)
 {
     unsigned sent = 0;
 
-    while (sent < n) {
-        int done = sendmmsg(fd, batch->out + sent, n - sent, MSG_DONTWAIT);
+    while (sent < batch->out_n) {
+        int done = sendmmsg(fd, batch->out + sent, batch->out_n - sent, MSG_DONTWAIT);
 
         if (done > 0) {
             sent += (unsigned)done;
@@ -109,36 +116,69 @@ static void udp_send(struct udp_batch *batch, int fd, unsigned n, struct counter
     }
 }
 
+/* Puts the response to datagram `i` behind those that are to be sent. */
+static void udp_respond(struct udp_batch *batch, unsigned i, bool wildcard, struct iovec response)
+{
+    unsigned out = batch->out_n++;
+    struct msghdr *in = &batch->in[i].msg_hdr;
+    struct msghdr *to = &batch->out[out].msg_hdr;
+
+    if (wildcard) {
+        udp_turn_pktinfo(in);
+    }
+    batch->out_iov[out] = response;
+    to->msg_name = in->msg_name;
+    to->msg_namelen = in->msg_namelen;
+    to->msg_control = in->msg_control; /* none but on a wildcard */
+    to->msg_controllen = in->msg_controllen;
+}
+
+/* Datagrams `first` to `first + n`, at most ANSWER_AHEAD. `response` is where the next response
+ * goes; returns where the one after them goes. */
+static uint8_t *udp_answer_some(struct udp_batch *batch, unsigned first, unsigned n, bool wildcard,
+                                const struct serve_context *context, uint8_t *response)
+{
+    struct answer_request requests[ANSWER_AHEAD];
+    unsigned of[ANSWER_AHEAD]; /* the datagram of a request */
+    unsigned request_n = 0;
+
+    for (unsigned i = first; i < first + n; i++) {
+        struct answer_request *request = &requests[request_n];
+
+        if (address_from_sockaddr((const struct sockaddr *)&batch->clients[i], &request->client,
+                                  NULL) == 0) {
+            request->query = batch->queries[i];
+            request->query_len = batch->in[i].msg_len;
+            request->transport = ANSWER_UDP;
+            request->tcp_idle_ds = context->tcp_idle_ds;
+            request->now_wall_s = context->now_wall_s;
+            of[request_n++] = i;
+        }
+    }
+    serve_read(context, requests, request_n);
+    for (unsigned r = 0; r < request_n; r++) {
+        size_t len = serve_write(context, requests, r, response, EDNS_UDP_MAX);
+
+        if (len) {
+            udp_respond(batch, of[r], wildcard, (struct iovec){response, len});
+            response += (len + UDP_LINE - 1) / UDP_LINE * UDP_LINE;
+        }
+    }
+    return response;
+}
+
 static void udp_answer(struct udp_batch *batch, int fd, unsigned n, bool wildcard,
                        const struct serve_context *context)
 {
-    unsigned out = 0;
+    uint8_t *response = batch->responses;
 
-    for (unsigned i = 0; i < n; i++) {
-        struct msghdr *in = &batch->in[i].msg_hdr;
-        struct msghdr *to = &batch->out[out].msg_hdr;
-        struct address client;
-        size_t len;
+    batch->out_n = 0;
+    for (unsigned first = 0; first < n; first += ANSWER_AHEAD) {
+        unsigned some = n - first < ANSWER_AHEAD ? n - first : ANSWER_AHEAD;
 
-        if (address_from_sockaddr((const struct sockaddr *)&batch->clients[i], &client, NULL) < 0) {
-            continue;
-        }
-        len = serve_query(context, batch->queries[i], batch->in[i].msg_len, &client, ANSWER_UDP,
-                          batch->responses[i], EDNS_UDP_MAX);
-        if (len == 0) {
-            continue;
-        }
-        if (wildcard) {
-            udp_turn_pktinfo(in);
-        }
-        batch->out_iov[out] = (struct iovec){batch->responses[i], len};
-        to->msg_name = in->msg_name;
-        to->msg_namelen = in->msg_namelen;
-        to->msg_control = in->msg_control; /* none but on a wildcard */
-        to->msg_controllen = in->msg_controllen;
-        out++;
+        response = udp_answer_some(batch, first, some, wildcard, context, response);
     }
-    udp_send(batch, fd, out, context->counters);
+    udp_send(batch, fd, context->counters);
 }
 
 int udp_serve(struct udp_batch *batch, int fd, bool wildcard, const struct serve_context *context,

@@ -21,6 +21,14 @@ void zone_unref(struct zone *zone)
     }
 }
 
+static bool zone_node_is(const struct zone_node *node, const struct name_key *key, unsigned label_n)
+{
+    unsigned offset = name_suffix_offset(key, label_n);
+
+    return node->name_len == key->len - offset &&
+           name_same(node->name, key->bytes + offset, node->name_len);
+}
+
 const struct zone_node *zone_get(const struct zone *zone, const struct name_key *key,
                                  unsigned label_n)
 {
@@ -29,16 +37,9 @@ const struct zone_node *zone_get(const struct zone *zone, const struct name_key 
 
     for (uint32_t i = (uint32_t)hash & zone->slot_mask; zone->slots[i].node;
          i = (i + 1) & zone->slot_mask) {
-        const struct zone_node *node;
-        unsigned offset;
+        const struct zone_node *node = &zone->nodes[zone->slots[i].node - 1];
 
-        if (zone->slots[i].tag != tag) {
-            continue;
-        }
-        node = &zone->nodes[zone->slots[i].node - 1];
-        offset = name_suffix_offset(key, label_n);
-        if (node->name_len == key->len - offset &&
-            name_same(node->name, key->bytes + offset, node->name_len)) {
+        if (zone->slots[i].tag == tag && zone_node_is(node, key, label_n)) {
             return node;
         }
     }
@@ -48,13 +49,16 @@ const struct zone_node *zone_get(const struct zone *zone, const struct name_key 
 /* Every ancestor of a name that exists exists too (empty non-terminals are nodes), so the closest
  * encloser lies between the apex and the name itself, and can be bisected: a name right below the
  * apex needs no further probe, 127 labels need 7. */
-const struct zone_node *zone_find(const struct zone *zone, const struct name_key *key,
-                                  bool *ret_exact)
+const struct zone_node *zone_find_asked(const struct zone *zone, const struct name_key *key,
+                                        const struct zone_node *asked, bool *ret_exact)
 {
-    const struct zone_node *node = zone_get(zone, key, key->label_n);
+    const struct zone_node *node = asked;
     unsigned exists = zone->apex->label_n;
     unsigned missing = key->label_n;
 
+    if (asked && !zone_node_is(asked, key, key->label_n)) { /* of another name with this tag */
+        node = zone_get(zone, key, key->label_n);
+    }
     *ret_exact = node != NULL;
     if (node) {
         return node;
@@ -72,6 +76,12 @@ const struct zone_node *zone_find(const struct zone *zone, const struct name_key
         }
     }
     return node;
+}
+
+const struct zone_node *zone_find(const struct zone *zone, const struct name_key *key,
+                                  bool *ret_exact)
+{
+    return zone_find_asked(zone, key, zone_get(zone, key, key->label_n), ret_exact);
 }
 
 void zone_name_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_name)

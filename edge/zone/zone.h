@@ -120,10 +120,50 @@ void zone_name_expand(const uint8_t *owner, const uint8_t *at, uint8_t *ret_name
 const struct zone_node *zone_get(const struct zone *zone, const struct name_key *key,
                                  unsigned label_n);
 
+/* A lookup goes from a slot to a node to what the node has, each of them mostly in no cache. Who
+ * has many names to look up asks the caches for one step of some of them while others are looked
+ * at. */
+static inline void zone_ask_slot(const struct zone *zone, uint64_t hash)
+{
+    __builtin_prefetch(&zone->slots[(uint32_t)hash & zone->slot_mask]);
+}
+
+/* Returns the node that has the name with this hash, but for one chance in four billion to be
+ * mistaken, or NULL when there is none. */
+static inline const struct zone_node *zone_ask_node(const struct zone *zone, uint64_t hash)
+{
+    uint32_t i = (uint32_t)hash & zone->slot_mask;
+    const struct zone_node *node;
+
+    while (zone->slots[i].tag != (uint32_t)(hash >> 32) || !zone->slots[i].node) {
+        if (!zone->slots[i].node) {
+            return NULL;
+        }
+        i = (i + 1) & zone->slot_mask;
+    }
+    node = &zone->nodes[zone->slots[i].node - 1];
+    __builtin_prefetch(node);
+    __builtin_prefetch((const uint8_t *)(node + 1) - 1);
+    return node;
+}
+
 /* The node of the key's name, or else of its closest encloser (RFC 4592 section 3.3.1); *ret_exact
  * says which. The name must be the origin or below it. Never NULL. */
 const struct zone_node *zone_find(const struct zone *zone, const struct name_key *key,
                                   bool *ret_exact);
+
+/* The same when zone_ask_node() has said `asked` of the key's hash. */
+const struct zone_node *zone_find_asked(const struct zone *zone, const struct name_key *key,
+                                        const struct zone_node *asked, bool *ret_exact);
+
+/* What a processor cannot remember being asked for it forgets: only the lines that matter most. */
+static inline void zone_ask_data(const struct zone_node *node)
+{
+    __builtin_prefetch(node->rrsets);
+    __builtin_prefetch(node->rrsets + 1);
+    __builtin_prefetch(node->name);
+    __builtin_prefetch(node->name - 64); /* where zone_freeze() has put the records */
+}
 
 /* The RRset of a type, or NULL. Of RRSIG it knows only those over sets that are not here. */
 static inline const struct zone_rrset *zone_node_rrset(const struct zone_node *node, uint16_t type)

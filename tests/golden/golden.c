@@ -236,8 +236,62 @@ static bool check_transports(struct answer_scratch *scratch, const struct snapsh
            expect(!memcmp(udp, tcp, counts_end), "left out without TC, and not additional");
 }
 
+/* Rows answered one at a time, to be answered once more together. */
+struct batch {
+    unsigned n;
+    struct answer_request requests[ANSWER_AHEAD];
+    uint8_t *queries[ANSWER_AHEAD];
+    uint8_t *responses[ANSWER_AHEAD];
+    size_t lens[ANSWER_AHEAD];
+};
+
+static uint8_t *copy(const uint8_t *bytes, size_t len)
+{
+    uint8_t *own = malloc(len + 1);
+
+    if (!own) {
+        perror("golden");
+        exit(2);
+    }
+    memcpy(own, bytes, len);
+    return own;
+}
+
+/* Returns how many are answered differently in a batch. */
+static unsigned batch_run(struct batch *batch, struct answer_scratch *scratch,
+                          const struct snapshot *snapshot)
+{
+    static uint8_t bytes[ANSWER_RESPONSE_MAX];
+    unsigned failed = 0;
+
+    answer_read(scratch, snapshot, batch->requests, batch->n);
+    for (unsigned i = 0; i < batch->n; i++) {
+        struct answer_outcome outcome;
+        size_t len = answer_write(scratch, i, bytes, sizeof(bytes), &outcome);
+
+        failed += !expect(len == batch->lens[i] && !memcmp(bytes, batch->responses[i], len),
+                          "another answer in a batch");
+        free(batch->queries[i]);
+        free(batch->responses[i]);
+    }
+    batch->n = 0;
+    return failed;
+}
+
+static void batch_add(struct batch *batch, const struct answer_request *request,
+                      const uint8_t *response, size_t len)
+{
+    unsigned i = batch->n++;
+
+    batch->requests[i] = *request;
+    batch->queries[i] = copy(request->query, request->query_len);
+    batch->requests[i].query = batch->queries[i];
+    batch->responses[i] = copy(response, len);
+    batch->lens[i] = len;
+}
+
 static bool run_row(struct answer_scratch *scratch, const struct snapshot *snapshot,
-                    const struct table_row *row)
+                    const struct table_row *row, struct batch *batch)
 {
     static uint8_t bytes[ANSWER_RESPONSE_MAX];
     struct answer_request request = {.query = row->query,
@@ -248,6 +302,7 @@ static bool run_row(struct answer_scratch *scratch, const struct snapshot *snaps
     struct answer_outcome outcome;
     size_t len = answer(scratch, snapshot, &request, bytes, sizeof(bytes), &outcome);
 
+    batch_add(batch, &request, bytes, len);
     if (row->dropped || len == 0) {
         return expect(row->dropped && len == 0 && outcome.kind == ANSWER_DROPPED,
                       len ? "answered" : "not answered");
@@ -260,6 +315,7 @@ static int run_table(const char *folder)
 {
     struct answer_scratch *scratch = answer_scratch_new();
     static struct table_row row;
+    static struct batch batch;
     struct world world;
     unsigned rows = 0, failed = 0;
     char path[4096];
@@ -274,11 +330,15 @@ static int run_table(const char *folder)
     world_open(&world, folder);
     while (table_next(file, &row)) {
         rows++;
-        if (!run_row(scratch, world.snapshot, &row)) {
+        if (!run_row(scratch, world.snapshot, &row, &batch)) {
             fprintf(stderr, "queries.txt:%u: %s\n", row.line, row.text);
             failed++;
         }
+        if (batch.n == ANSWER_AHEAD) {
+            failed += batch_run(&batch, scratch, world.snapshot);
+        }
     }
+    failed += batch_run(&batch, scratch, world.snapshot);
     world_close(&world);
     answer_scratch_free(scratch);
     fclose(file);

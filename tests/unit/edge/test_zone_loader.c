@@ -34,6 +34,33 @@ static const struct zone_node *find(const struct zone *zone, const char *name, b
     return zone_find(zone, &key, ret_exact);
 }
 
+Test(zone_loader, what_was_asked_for_a_name_may_be_of_another)
+{
+    static const char text[] = APEX "a A 192.0.2.1\nb A 192.0.2.2\n";
+    struct zone_report report;
+    struct failure failure;
+    struct zone *zone = load(text, &report, &failure);
+    uint8_t wire[NAME_LEN_MAX + NAME_SLACK + 1];
+    const struct zone_node *a, *b;
+    struct name_key key;
+    bool exact;
+
+    cr_assert_not_null(zone, "%s", failure.text);
+    a = find(zone, "a.example.com.", &exact);
+    b = find(zone, "b.example.com.", &exact);
+    cr_assert_neq(a, b);
+    cr_assert_eq(name_from_text("b.example.com.", wire), 0);
+    cr_assert_gt(name_key_parse(&key, wire, sizeof(wire)), 0);
+    cr_assert_eq(zone_ask_node(zone, name_key_hash(&key)), b);
+    cr_assert_eq(zone_find_asked(zone, &key, a, &exact), b);
+    cr_assert(exact);
+    cr_assert_eq(name_from_text("x.b.example.com.", wire), 0);
+    cr_assert_gt(name_key_parse(&key, wire, sizeof(wire)), 0);
+    cr_assert_eq(zone_find_asked(zone, &key, a, &exact), b);
+    cr_assert(!exact);
+    zone_unref(zone);
+}
+
 Test(zone_loader, faults_name_file_line_and_reason)
 {
     static const struct {
