@@ -2,6 +2,7 @@
 """The life of the kernel fast path, on real interfaces: attached, adopted, replaced, disturbed, taken off."""
 import contextlib
 import errno
+import fcntl
 import ipaddress
 import os
 import pathlib
@@ -138,8 +139,12 @@ def test_attached_answering_and_taken_off_again(lab):
     assert list(lab.programs("v0")) == ["native"]
     assert heard(lab) == 77
     assert heard(lab, "2001:db8::1", "2001:db8::2") == 77
+    lab.offload("v0", "tx", "off")  # questions with whole checksums, as they come from a wire
+    assert heard(lab) == 77
+    assert heard(lab, "2001:db8::1", "2001:db8::2") == 77
+    lab.offload("v0", "tx", "on")
     assert driver.ask("attach")["code"] == 0, "nothing changed"
-    assert driver.ask("status")["answered"] == 2, "of the kernel's"
+    assert driver.ask("status")["answered"] == 4, "of the kernel's"
     driver.ask("close", "detach")
     assert lab.programs("v0") == {}
     assert not (lab.pins / "edge").exists()
@@ -330,6 +335,20 @@ def test_slots_are_waited_for_in_two_ways_and_not_without(lab):
     driver.ask("beat")
     well = [50 + number for number, answer in enumerate(answers) if answer["code"] == 0]
     assert heard(lab) == (well[-1] if well else 7), "the last that was well"
+
+
+def test_only_one_writes_at_a_time(lab):
+    driver = serving(lab, number=1)
+    folder = os.open(lab.pins / "edge", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        assert "locked" in driver.ask("publish", 2, code=-errno.EBUSY)["reason"]
+        driver.ask("beat")
+        assert heard(lab) == 1
+    finally:
+        os.close(folder)
+    driver.ask("publish", 3)
+    assert heard(lab) == 3
 
 
 def test_samples_of_packets(lab):
