@@ -376,6 +376,10 @@ bool table_next(FILE *file, struct table_row *ret_row)
             memcpy(line, pending, sizeof(line));
             pending[0] = '\0';
         } else if (!table_line(file, line)) {
+            if (!have) { /* the table may be read again */
+                alias_n = 0;
+                line_n = 0;
+            }
             return have;
         }
         if (line[0] == '@') {

@@ -13,6 +13,7 @@
 #include "edge/service/state_set.h"
 #include "edge/zone/zone_set.h"
 #include "maps/image_writer.h"
+#include "queries.h"
 #include "world.h"
 #include "xdp/listener_core.h"
 
@@ -283,13 +284,31 @@ static void make_tables(struct publication *publication)
     tables->templates = template_table_blocks(publication->table, &tables->template_blocks);
 }
 
+/* All there is, and as hot names whatever will be asked: only so is something behind wildcards. */
+static void make_templates(struct publication *publication, const char *folder, uint64_t seed)
+{
+    static struct render_question hot[QUERIES_MAX];
+    struct render_request request = {.snapshot = publication->snapshot,
+                                     .mode = RENDER_ALL,
+                                     .hot = hot,
+                                     .block_max = TABLE_BLOCKS,
+                                     .seed = seed * 77 + 5};
+    struct questions *questions = questions_new(folder);
+    struct render_report report;
+    struct failure failure = {{0}};
+
+    for (size_t i = 0; i < questions->count && seed % 4 != 3; i++) {
+        hot[request.hot_n++] =
+            (struct render_question){questions->list[i].name, questions->list[i].qtype};
+    }
+    need(render_templates(&request, &publication->table, &report, &failure) == 0, "templates",
+         &failure);
+    questions_free(questions);
+}
+
 void publication_open(struct publication *publication, const char *folder, unsigned kind,
                       uint64_t seed)
 {
-    struct render_request request = {
-        .mode = RENDER_ALL, .block_max = TABLE_BLOCKS, .seed = seed * 77 + 5};
-    struct render_report report;
-    struct failure failure = {{0}};
 
     *publication = (struct publication){.kind = kind % 2};
     publication->zones = world_zones(folder);
@@ -305,9 +324,7 @@ void publication_open(struct publication *publication, const char *folder, unsig
         random_states(publication->states, seed);
     }
     make_snapshot(publication, seed);
-    request.snapshot = publication->snapshot;
-    need(render_templates(&request, &publication->table, &report, &failure) == 0, "templates",
-         &failure);
+    make_templates(publication, folder, seed);
     make_policy(publication);
     make_tables(publication);
 }
