@@ -18,7 +18,6 @@
 #include "xdp/bpf_words.h"
 #include "xdp/pins.h"
 
-#define PROGRAM_PIN "program"
 #define PROGRAM_MAPS_MAX 32u
 
 static const char *const program_pins[PROGRAM_MAPS] = {

@@ -14,6 +14,8 @@
 #include "base/failure.h"
 #include "xdp/fast_abi.h"
 
+#define PROGRAM_PIN "program" /* the name it is pinned by */
+
 enum program_map {
     PROGRAM_CONTROL,
     PROGRAM_POLICIES,

@@ -16,9 +16,14 @@ BEGIN {
     extra["edge/render", "xdp/template_table.h"] = 1
     extra["edge/render", "xdp/name_core.h"] = 1
     extra["edge/render", "xdp/packet_core.h"] = 1
+    extra["edge/xdpbench", "xdp/xdp_publish.h"] = 1
+    extra["edge/xdpbench", "xdp/fast_abi.h"] = 1
+    extra["edge/xdpbench", "xdp/packet_bench.h"] = 1
+    extra["edge/xdpbench", "xdp/cores_bench.h"] = 1
+    extra["edge/xdpbench", "xdp/cores_check.h"] = 1
     extra["bgp", "maps/pop_state.h"] = 1
     # the stages of edge/, in the order of its data flow
-    stage_n = split("wire zone service answer render serve compare daemon", stages, " ")
+    stage_n = split("wire zone service answer render serve compare daemon xdpbench", stages, " ")
     for (i = 1; i <= stage_n; i++)
         stage_of["edge/" stages[i]] = i
     folders = " base maps mapper xdp edge bgp tests "

@@ -1,31 +1,18 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
- *
- * isochrone-xdpbench: whether the kernel's verdicts and picks equal the host's on an image, and
- * what they cost.
- */
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "xdp/cores_bench.h"
+
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/number.h"
 #include "maps/image.h"
 #include "xdp/bench_clients.h"
 #include "xdp/cores_check.h"
 
 #define STATE_TABLES 64u
 #define ROUNDS 7 /* programs take turns, the fastest round of each counts */
-
-struct options {
-    const char *map;
-    uint64_t clients;
-    uint64_t seed;
-    bool json;
-    bool if_allowed;
-};
 
 /* What one set of questions gave. */
 struct figures {
@@ -39,67 +26,6 @@ struct figures {
 /* The same clients twice: with the PoP states of a bad day, where selection has far to look, and
  * with everything up. */
 enum day { BAD_DAY, GOOD_DAY, DAYS };
-
-static const char usage[] =
-    "usage: isochrone-xdpbench --map FILE [--clients N] [--seed S] [--json] [--if-allowed]\n"
-    "\n"
-    "Runs the lookup and selection cores in the kernel, on the image's own bytes, for random\n"
-    "clients and PoP states, and compares every answer with the host's. Cores only: no packet is\n"
-    "parsed. Exit 1 when one differs.\n"
-    "\n"
-    "  --map FILE     latency map image\n"
-    "  --clients N    how many (default 10000)\n"
-    "  --seed S       other clients (default 1)\n"
-    "  --json         one JSON object instead of a table\n"
-    "  --if-allowed   where the kernel does not allow BPF, say SKIPPED and exit 0\n"
-    "  --help, --version\n";
-
-/* 0 to go on, 1 when done (help, version), -EINVAL. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-    static const struct option names[] = {
-        {"map", required_argument, NULL, 'm'},  {"clients", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-        {"if-allowed", no_argument, NULL, 'a'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},    {NULL, 0, NULL, 0},
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "h", names, NULL)) != -1) {
-        switch (option) {
-        case 'm':
-            options->map = optarg;
-            break;
-        case 'n':
-            if (number_parse_u64(optarg, strlen(optarg), 1, 4000000, &options->clients) < 0) {
-                fprintf(stderr, "--clients: a number from 1 to 4000000, not \"%s\"\n", optarg);
-                return -EINVAL;
-            }
-            break;
-        case 's':
-            if (number_parse_u64(optarg, strlen(optarg), 0, UINT64_MAX, &options->seed) < 0) {
-                fprintf(stderr, "--seed: a number, not \"%s\"\n", optarg);
-                return -EINVAL;
-            }
-            break;
-        case 'j':
-            options->json = true;
-            break;
-        case 'a':
-            options->if_allowed = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 1;
-        case 'V':
-            puts("isochrone-xdpbench " ISOCHRONE_VERSION);
-            return 1;
-        default:
-            return -EINVAL;
-        }
-    }
-    return options->map && optind == argc ? 0 : -EINVAL;
-}
 
 static double host_round(const struct cores_input *input)
 {
@@ -159,31 +85,31 @@ static double kernel_ns(const struct figures *figures)
     return figures->run_ns - figures->empty_ns;
 }
 
-static void print_json(const struct options *options, const struct image *image,
+static void print_json(const struct cores_bench_options *options, const struct image *image,
                        const struct figures *figures)
 {
     const struct figures *bad = &figures[BAD_DAY];
     const struct figures *good = &figures[GOOD_DAY];
 
-    printf("{\"path\":\"cores\",\"generation\":%llu,\"blocks\":%u,\"clients\":%llu,"
+    printf("{\"path\":\"cores\",\"generation\":%llu,\"blocks\":%u,\"clients\":%u,"
            "\"differences\":%u,\"verified_insns\":%u,\"translated_insns\":%u,"
            "\"jited_bytes\":%u,\"empty_ns\":%.0f,\"kernel_ns\":%.0f,\"host_ns\":%.1f,"
            "\"kernel_bad_day_ns\":%.0f,\"host_bad_day_ns\":%.1f}\n",
            (unsigned long long)image_header(image)->generation, image_region(image)->block_n,
-           (unsigned long long)options->clients, bad->differences + good->differences,
-           bad->size.verified_insns, bad->size.translated_insns, bad->size.jited_bytes,
-           good->empty_ns, kernel_ns(good), good->host_ns, kernel_ns(bad), bad->host_ns);
+           options->client_n, bad->differences + good->differences, bad->size.verified_insns,
+           bad->size.translated_insns, bad->size.jited_bytes, good->empty_ns, kernel_ns(good),
+           good->host_ns, kernel_ns(bad), bad->host_ns);
 }
 
-static void print_table(const struct options *options, const struct image *image,
+static void print_table(const struct cores_bench_options *options, const struct image *image,
                         const struct figures *figures)
 {
     const struct figures *bad = &figures[BAD_DAY];
     const struct figures *good = &figures[GOOD_DAY];
 
-    printf("lookup and selection in the kernel (cores only, no packet is parsed): %llu clients, "
+    printf("lookup and selection in the kernel (cores only, no packet is parsed): %u clients, "
            "%u differences\n",
-           (unsigned long long)options->clients, bad->differences + good->differences);
+           options->client_n, bad->differences + good->differences);
     printf("  image     %s, generation %llu, %u blocks of %u bytes in a mapped BPF array\n",
            options->map, (unsigned long long)image_header(image)->generation,
            image_region(image)->block_n, MAP_BLOCK_SIZE);
@@ -196,15 +122,14 @@ static void print_table(const struct options *options, const struct image *image
     printf("  host      %.0f ns and %.0f ns, the same clients\n", good->host_ns, bad->host_ns);
 }
 
-static int run_check(const struct options *options, const struct cores_input *input,
+static int run_check(const struct cores_bench_options *options, const struct cores_input *input,
                      struct figures *figures, struct failure *failure)
 {
     struct cores_check *check = NULL;
     int error;
 
     if (!input->questions || !input->states) {
-        return failure_set(failure, -ENOMEM, "out of memory for %llu clients",
-                           (unsigned long long)options->clients);
+        return failure_set(failure, -ENOMEM, "out of memory for %u clients", options->client_n);
     }
     error = cores_check_open(input, &check, failure);
     if (error == 0) {
@@ -214,12 +139,11 @@ static int run_check(const struct options *options, const struct cores_input *in
     return error;
 }
 
-static int run_days(const struct options *options, const struct image *image,
+static int run_days(const struct cores_bench_options *options, const struct image *image,
                     struct cores_question *questions, const uint8_t (*states)[MAP_STATES],
                     struct figures *figures, struct failure *failure)
 {
-    const struct cores_input input = {image, states, STATE_TABLES, questions,
-                                      (uint32_t)options->clients};
+    const struct cores_input input = {image, states, STATE_TABLES, questions, options->client_n};
     int error = run_check(options, &input, &figures[BAD_DAY], failure);
 
     for (uint32_t i = 0; error == 0 && i < input.question_n; i++) {
@@ -229,7 +153,7 @@ static int run_days(const struct options *options, const struct image *image,
     return error < 0 ? error : run_check(options, &input, &figures[GOOD_DAY], failure);
 }
 
-static int run(const struct options *options, struct failure *failure)
+int cores_bench_run(const struct cores_bench_options *options, struct failure *failure)
 {
     struct cores_question *questions;
     uint8_t(*states)[MAP_STATES];
@@ -241,7 +165,7 @@ static int run(const struct options *options, struct failure *failure)
     if (error < 0) {
         return error;
     }
-    questions = bench_questions_new(image, options->seed, (uint32_t)options->clients, STATE_TABLES);
+    questions = bench_questions_new(image, options->seed, options->client_n, STATE_TABLES);
     states = bench_states_new(image, options->seed, STATE_TABLES);
     error =
         run_days(options, image, questions, (const uint8_t(*)[MAP_STATES])states, figures, failure);
@@ -256,33 +180,4 @@ static int run(const struct options *options, struct failure *failure)
         error = failure_set(failure, -EIO, "%u answers of the kernel differ", differences);
     }
     return error;
-}
-
-int main(int argc, char **argv)
-{
-    struct options options = {.clients = 10000, .seed = 1};
-    struct failure failure = {{0}};
-    int parsed = parse_options(argc, argv, &options);
-
-    log_open("isochrone-xdpbench", LOG_LEVEL_NOTICE);
-    if (parsed < 0) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    if (parsed > 0) {
-        return 0;
-    }
-    if (cores_check_allowed(&failure) < 0) {
-        if (options.if_allowed) {
-            printf("SKIPPED: %s\n", failure.text);
-            return 0;
-        }
-        log_error("%s", failure.text);
-        return 1;
-    }
-    if (run(&options, &failure) < 0) {
-        log_error("%s", failure.text);
-        return 1;
-    }
-    return 0;
 }
