@@ -27,6 +27,10 @@ def measured(folder, queries, *options):
     return json.loads(done.stdout)
 
 
+def pinned():
+    return {name for name in os.listdir("/sys/fs/bpf") if name.startswith("isochrone-bench-")}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("xdpbench")
@@ -37,9 +41,9 @@ def folder(tmp_path_factory):
                            capture_output=True, text=True, timeout=60)
     if probe.stdout.startswith("SKIPPED"):
         pytest.skip(probe.stdout.strip())
+    before = pinned()
     yield made
-    left = [name for name in os.listdir("/sys/fs/bpf") if name.startswith("isochrone-bench-")]
-    assert not left, "what a run pins is gone with it"
+    assert pinned() <= before, "what a run pins is gone with it"
 
 
 def test_shares_are_those_of_the_queries(folder):

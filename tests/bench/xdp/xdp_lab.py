@@ -8,8 +8,9 @@ import threading
 import time
 
 import xdp_data
-import xdp_servers
+import xdp_servers  # finds the modules of tests/bench/server
 
+import bench_cpu
 import bench_net
 import bench_process
 import bench_setup
@@ -80,6 +81,8 @@ def lab(options, names):
         xdp_servers.open_way_back(options.dir)
         edge.start()
         edge.wait()
+        # as in an interrupt: nothing the server does, however busy, comes before receiving
+        bench_cpu.pin([], True)
         yield edge
     finally:
         edge.stop()
