@@ -520,7 +520,7 @@ def golden_edge(lab, tmp_path):
     here = golden.HERE
     for path in list(here.glob("*.zone")) + [here / "big.inc", here / "services.yaml"]:
         (tmp_path / path.name).write_text(path.read_text())
-    subprocess.run([BIN / "golden", "--write-image", tmp_path / "cdn.isomap"], check=True)
+    subprocess.run([xdp_lab.tool("golden"), "--write-image", tmp_path / "cdn.isomap"], check=True)
     (tmp_path / "broken.zone").write_text("this is no zone\n")
     edge = XdpEdge(lab, tmp_path, identity="golden1", version="isochrone", xdp={"interfaces": ["v1"]},
                    listen=["198.51.100.1@53", "2001:db8:1::1@53"],

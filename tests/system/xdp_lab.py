@@ -24,7 +24,7 @@ import dns.message
 import dns.query
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin"))
+BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin")).resolve()
 NETWORKS = [("192.0.2", "2001:db8"), ("198.51.100", "2001:db8:1"), ("203.0.113", "2001:db8:2")]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -35,6 +35,11 @@ _LABS = itertools.count()
 
 def run(*words):
     return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True, timeout=20).stdout
+
+
+def tool(name):
+    """A program of the tests: beside those that are tested or, if they were built without tests, of the debug build."""
+    return next((path for path in (BIN / name, BIN.parents[1] / "dev/bin" / name) if path.exists()), BIN / name)
 
 
 def why_not():
@@ -161,7 +166,7 @@ class XdpLab:
 
     def pass_on(self, name, namespace=None):
         """A program that passes everything, on the client's end unless told otherwise."""
-        driver = Driver(self.command(namespace or self.client, BIN / "xdp-driver"))
+        driver = Driver(self.command(namespace or self.client, tool("xdp-driver")))
         driver.ask("pass", name)
         driver.end()
 
@@ -173,7 +178,7 @@ class XdpLab:
         return self.command(self.server, *words)
 
     def driver(self):
-        self.drivers.append(Driver(self.server_command(BIN / "xdp-driver")))
+        self.drivers.append(Driver(self.server_command(tool("xdp-driver"))))
         return self.drivers[-1]
 
     def kill_drivers(self):
