@@ -526,6 +526,18 @@ void fast_prepare(struct fast *fast, struct publisher *publisher)
     }
 }
 
+/* Counters start anew then, and for a moment nothing is answered. */
+static void fast_log_refused(const struct fast *fast)
+{
+    struct xdp_status status;
+
+    xdp_path_status(fast->path, &status);
+    if (*status.refused) {
+        log_warning("xdp: new tables, since those of the server before do not do: %s",
+                    status.refused);
+    }
+}
+
 void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_n)
 {
     struct template_table *prepared = fast->prepared;
@@ -537,6 +549,7 @@ void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_
     if (!fast->heart) {
         log_error("xdp: no thread: the kernel answers nothing");
     }
+    fast_log_refused(fast);
     fast->started = true;
     fast->prepared = NULL;
     fast->publisher->published_hook = fast_published;

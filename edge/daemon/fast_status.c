@@ -148,6 +148,10 @@ static void fast_page(const struct fast_view *view, json_t *data, FILE *out)
             FAST_WORD_SEQUENCE(status->word), (int8_t)FAST_WORD_IMAGE(status->word),
             (int8_t)FAST_WORD_TEMPLATE(status->word), (int8_t)FAST_WORD_STATE(status->word),
             fast_ms(view->render_ns), fast_ms(view->publish_ns));
+    if (*status->refused) {
+        fprintf(out, "tables     new, since those of the server before do not do: %s\n",
+                status->refused);
+    }
     fprintf(out, "beat       %s, %.1f s left\n", status->beat_left_ns > 0 ? "alive" : "! none",
             (double)status->beat_left_ns / (double)CLOCK_NS_PER_S);
     json_object_update_new(
@@ -159,6 +163,7 @@ static void fast_page(const struct fast_view *view, json_t *data, FILE *out)
                         (double)status->beat_left_ns / (double)CLOCK_NS_PER_S, "render_seconds",
                         fast_ms(view->render_ns) / 1000, "publish_seconds",
                         fast_ms(view->publish_ns) / 1000));
+    json_object_set_new(data, "refused", control_text(status->refused));
     json_object_set_new(data, "tables", fast_room(view, out));
     fast_traffic(&status->counters, data, out);
 }

@@ -121,6 +121,7 @@ static json_t *fast_tap_sample(const struct fast_tap *sample, uint64_t number, i
 {
     char interface[IF_NAMESIZE] = "?";
     const char *verdict = "?";
+    json_int_t at_ns = (json_int_t)sample->at_ns + offset_ns;
 
     (void)if_indextoname(sample->ifindex, interface);
     if (sample->answered && sample->verdict < FAST_ANSWERS) {
@@ -129,9 +130,8 @@ static json_t *fast_tap_sample(const struct fast_tap *sample, uint64_t number, i
         verdict = fast_reason_name((enum fast_reason)sample->verdict);
     }
     return json_pack("{s:I, s:I, s:s, s:b, s:s, s:i, s:o}", "number", (json_int_t)number, "at_ns",
-                     (json_int_t)((int64_t)sample->at_ns + offset_ns), "interface", interface,
-                     "answered", sample->answered, "verdict", verdict, "len", (int)sample->len,
-                     "bytes", fast_tap_bytes(sample));
+                     at_ns, "interface", interface, "answered", sample->answered, "verdict",
+                     verdict, "len", (int)sample->len, "bytes", fast_tap_bytes(sample));
 }
 
 static uint64_t fast_tap_option(const json_t *options, const char *name, uint64_t absent)

@@ -262,7 +262,9 @@ int network_addresses(struct network *network, struct address **ret_addresses, s
         free(list.items);
         return failure_set(failure, code, "the host's addresses: %s", strerror(-code));
     }
-    qsort(list.items, list.n, sizeof(*list.items), network_compare);
+    if (list.n) {
+        qsort(list.items, list.n, sizeof(*list.items), network_compare);
+    }
     for (size_t i = 0; i < list.n; i++) {
         if (kept == 0 || address_compare(&list.items[kept - 1], &list.items[i]) != 0) {
             list.items[kept++] = list.items[i];

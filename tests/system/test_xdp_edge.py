@@ -393,6 +393,19 @@ def test_a_server_is_replaced_and_the_kernel_answers_all_along(edge):
     assert edge.ctl("pop", "fra/web", "auto").returncode == 0
 
 
+def test_other_capacities_make_other_tables(edge):
+    wire = query("www.example.com.", options=[ecs("20.1.2.0/24")])
+    edge.configure(xdp={**edge.keys["xdp"], "capacity": {"services": 300}})
+    with hot(edge, wire) as report:
+        edge.replace()
+        edge.ready()
+        time.sleep(0.2)
+    assert report["lost"] == 0, report
+    assert "new tables" in edge.logged() and edge.xdp()["refused"]
+    assert edge.xdp()["tables"]["services"]["capacity"] == 300
+    assert edge.asked(wire)[1] == "kernel"
+
+
 def test_tables_are_taken_back_from_a_successor_that_died(edge):
     wire = query("static.example.com.")
     tables = edge.xdp()["tables"]
