@@ -223,15 +223,15 @@ BYTES_INLINE __u32 answer_options(struct work *work, const struct fast_policy *p
 
     if (work->asked & WORK_COOKIE) {
         to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_COOKIE, COOKIE_LEN);
-        for (__u32 i = 0; i < COOKIE_LEN / 8; i++) {
+        for (__u64 i = 0; i < COOKIE_LEN / 8; i++) {
             bytes_put_u64(to + i * 8, work->cookie_reply[i]);
         }
         at += OPTION_HEAD_LEN + COOKIE_LEN;
     }
     if (work->asked & WORK_NSID && policy->nsid_len) {
         to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_NSID, policy->nsid_len);
-        for (__u32 i = 0; i < FAST_NSID_MAX / 8; i++) {
-            bytes_put_u64(to + i * 8, bytes_get_u64(policy->nsid + (__u64)i * 8));
+        for (__u64 i = 0; i < FAST_NSID_MAX / 8; i++) {
+            bytes_put_u64(to + i * 8, bytes_get_u64(policy->nsid + i * 8));
         }
         at += OPTION_HEAD_LEN + policy->nsid_len;
     }

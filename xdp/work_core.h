@@ -97,15 +97,19 @@ BYTES_INLINE void work_take_link(struct work *work, const __u8 *data)
  * verifier sees. */
 #define WORK_FORGET(value) __asm__ __volatile__("" : "+r"(value))
 
-/* 1 when a 64-bit `value`, which is at most `mask`, is 1..`most`, said in the steps in which the
- * verifier understands it. */
+/* 1 when a 64-bit `value` is 1..`most`, which is at most `mask`; said in the steps in which
+ * verifiers understand it: before Linux 6.8 "not 0" tells them nothing. */
 #define WORK_BOUNDED(value, mask, most)                                                            \
     (__extension__({                                                                               \
-        (value) &= (mask);                                                                         \
+        (value) = ((value)-1) & (mask);                                                            \
         WORK_FORGET(value);                                                                        \
-        int work_bounded = (value) <= (most);                                                      \
-        WORK_FORGET(value);                                                                        \
-        work_bounded && (value) != 0;                                                              \
+        int work_bounded = 0;                                                                      \
+        if ((value) < (most)) {                                                                    \
+            WORK_FORGET(value);                                                                    \
+            (value) += 1;                                                                          \
+            work_bounded = 1;                                                                      \
+        }                                                                                          \
+        work_bounded;                                                                              \
     }))
 
 #endif

@@ -56,7 +56,7 @@ static uint32_t udp_sum(const struct frame_spec *spec, const uint8_t *udp, size_
 void frame_fix_ipv4_sum(uint8_t *ip)
 {
     put16(ip + 10, 0);
-    put16(ip + 10, 0xffff - sum_bytes(0, ip, (ip[0] & 15u) * 4u));
+    put16(ip + 10, 0xffff - sum_bytes(0, ip, (size_t)(ip[0] & 15u) * 4));
 }
 
 static uint8_t *build_ip(const struct frame_spec *spec, size_t udp_len, uint8_t *ip)

@@ -22,7 +22,7 @@ struct frame_spec {
     struct endpoint source;
     struct endpoint destination; /* of the same family */
     int vlan;                    /* -1: no tag, else the tag's two bytes */
-    size_t padding;              /* behind the packet */
+    uint32_t padding;            /* behind the packet */
     bool no_checksum;            /* the UDP checksum field is 0 */
 };
 

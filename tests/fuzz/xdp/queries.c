@@ -69,10 +69,12 @@ struct questions *questions_new(const char *folder)
     for (unsigned s = 1; s <= 11; s++) {
         char text[80];
 
-        snprintf(text, sizeof(text), "s%u.example.com.", s);
-        if (s >= 10) {
-            strcpy(text, s == 10 ? "s2.example.net."
-                                 : "a-rather-long-name-of-a-service.below.example.net.");
+        if (s == 10) {
+            snprintf(text, sizeof(text), "s2.example.net.");
+        } else if (s == 11) {
+            snprintf(text, sizeof(text), "a-rather-long-name-of-a-service.below.example.net.");
+        } else {
+            snprintf(text, sizeof(text), "s%u.example.com.", s);
         }
         if (name_from_text(text, name) < 0) {
             abort();
@@ -92,7 +94,8 @@ void questions_free(struct questions *questions)
 /* A plain query, as the fast path likes it. */
 static size_t message_begin(const struct question *question, uint8_t *message)
 {
-    memcpy(message, "\0\0\0\0\0\1\0\0\0\0\0\0", 12);
+    memset(message, 0, 12);
+    message[5] = 1;
     memcpy(message + 12, question->name, question->name_len);
     put16(message + 12 + question->name_len, question->qtype);
     put16(message + 14 + question->name_len, 1);

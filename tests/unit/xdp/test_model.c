@@ -164,7 +164,7 @@ Test(model, grows_where_there_is_room)
 {
     static const struct {
         struct model_room room;
-        size_t padding;
+        uint32_t padding;
         enum model_growth growth;
         bool answered;
     } rows[] = {
@@ -338,9 +338,9 @@ Test(model, passes_up_options_that_edge_refuses)
     struct {
         uint16_t code;
         const uint8_t *data;
-        size_t len;
+        uint32_t len;
         unsigned times;
-        size_t more; /* what the length says beyond the data */
+        uint32_t more; /* what the length says beyond the data */
         enum fast_reason reason;
     } rows[] = {
         {8, ecs, 7, 1, 0, FAST_PASS_REASONS},
