@@ -93,7 +93,8 @@ def lab(options, names):
 
 
 class Load(threading.Thread):
-    """The load generator, at `rate` queries a second (0: as fast as answers come); its figures are in `result`."""
+    """The load generator, at `rate` queries a second (0: as fast as answers come); its figures are in `result`. More in
+    flight than a veth's ring has places (256) would be lost in bursts, whoever answers."""
 
     def __init__(self, options, queries, seconds, rate=0, window=192):
         super().__init__(daemon=True)
