@@ -94,12 +94,13 @@ def lab(options, names):
 
 class Load(threading.Thread):
     """The load generator, at `rate` queries a second (0: as fast as answers come); its figures are in `result`. More in
-    flight than a veth's ring has places (256) would be lost in bursts, whoever answers."""
+    flight than a veth's ring has places (256) would be lost in bursts, whoever answers. It must not run at the priority of the thread that receives its answers: with
+    that many in flight it waits for them without sleeping."""
 
     def __init__(self, options, queries, seconds, rate=0, window=192):
         super().__init__(daemon=True)
         self.arguments = (options.dir, queries, seconds)
-        self.keywords = {"rate": rate, "window": window, "realtime": True}
+        self.keywords = {"rate": rate, "window": window, "realtime": False}
         self.result = None
 
     def run(self):
