@@ -54,10 +54,10 @@ const char *answer_kind_name(enum answer_kind kind);
 struct answer_request {
     const uint8_t *query;
     size_t query_len;
-    int64_t now_wall_s;    /* for cookies, and the age in generation.isochrone. CH; 0: no age */
-    struct address client; /* where the datagram or connection came from */
+    int64_t now_wall_s; /* for cookies, and the age in generation.isochrone. CH; 0: no age */
     enum answer_transport transport;
-    uint16_t tcp_idle_ds; /* how long an idle connection lives, in units of 100 ms; 0: not said */
+    uint16_t tcp_idle_ds;  /* how long an idle connection lives, in units of 100 ms; 0: not said */
+    struct address client; /* where the datagram or connection came from */
 };
 
 struct answer_outcome {
