@@ -116,6 +116,11 @@ BYTES_INLINE int packet_ipv6(const __u8 *ip, const __u8 *end, struct packet *pac
     packet->source.words[1] = bytes_get_u64(ip + 16);
     packet->destination.words[0] = bytes_get_u64(ip + 24);
     packet->destination.words[1] = bytes_get_u64(ip + 32);
+    /* ::ffff:0:0/96 is on no wire (RFC 4291 section 2.5.5.2); here it would stand for IPv4 */
+    if (packet->destination.words[0] == 0 &&
+        (packet->destination.words[1] & 0xffffffffULL) == 0xffff0000ULL) {
+        return -1;
+    }
     switch (ip[6]) {
     case PACKET_PROTOCOL_UDP:
         break;

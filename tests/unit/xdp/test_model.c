@@ -432,3 +432,18 @@ Test(model, no_length_of_a_frame_is_read_past_its_end)
     }
     stage_close(&stage);
 }
+
+/* No host takes IPv6 packets to such an address, and the same words stand for the IPv4 one. */
+Test(model, an_ipv4_address_in_ipv6_is_not_served)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    stage.spec.source = frame_endpoint("2001:db8:7::1@4711");
+    stage.spec.destination = frame_endpoint("2001:db8::53@53");
+    memcpy(stage.spec.destination.address.bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\x35", 16);
+    cr_assert_eq(stage_ask(&stage), FAST_PASS_NOT_DNS);
+    stage.spec.destination.address.bytes[9] = 1;
+    cr_assert_eq(stage_ask(&stage), FAST_PASS_NOT_DNS);
+    stage_close(&stage);
+}
