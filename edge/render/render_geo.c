@@ -100,6 +100,22 @@ static enum render_reason render_forms(struct render_work *work, const uint8_t *
     return RENDER_TAKEN;
 }
 
+/* Whether the chain that begins where this PoP's alias leads comes back to the service. Then it
+ * ends where the question's own name is met again, and names of one length differ. */
+static bool render_comes_back(struct render_work *work, const struct service *service, unsigned pop,
+                              uint16_t qtype)
+{
+    const uint8_t *target = service->addresses[SERVICE_ALIAS_FAMILY][pop].bytes;
+    uint8_t name[NAME_LEN_MAX + NAME_SLACK + 1] = {0};
+
+    if (!service->is_alias || qtype == WIRE_TYPE_CNAME) {
+        return false;
+    }
+    name_fold(name, target, name_len(target));
+    render_ask(&work->ask, name, qtype, RENDER_PLAIN, &work->other);
+    return work->ask.trace.service == service;
+}
+
 static enum render_reason render_pop(struct render_work *work, const struct service *service,
                                      unsigned pop, const uint8_t *name, uint16_t qtype,
                                      uint8_t *attributes, struct template_variant *variant)
@@ -118,6 +134,9 @@ static enum render_reason render_pop(struct render_work *work, const struct serv
         return RENDER_UNUSUAL;
     }
     reason = render_part(work, &work->upper, &work->other, variant);
+    if (reason == RENDER_TAKEN && render_comes_back(work, service, pop, qtype)) {
+        return RENDER_BEHIND;
+    }
     return reason != RENDER_TAKEN ? reason : render_forms(work, name, qtype, one, attributes);
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
@@ -228,6 +229,59 @@ Test(render, every_template_says_what_the_server_says)
     cr_assert_gt(check.compared, 20 * check.templates, "%u of %u", check.compared, check.templates);
     cr_assert_gt(check.truncated, 10, "%u", check.truncated);
     cr_assert_gt(check.empty, 10, "%u", check.empty);
+    answer_scratch_free(check.scratch);
+    template_table_free(table);
+    world_close(&world);
+}
+
+/* The services of the world become others. */
+static void world_serve(struct world *world, const char *text)
+{
+    char path[] = "/tmp/render-services-XXXXXX";
+    struct failure failure = {{0}};
+    int fd = mkstemp(path);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    snapshot_free(world->snapshot);
+    state_set_unref(world->states);
+    services_unref(world->services);
+    cr_assert_eq(services_load(path, world->image, world->zones, &world->services, &failure), 0,
+                 "%s", failure.text);
+    unlink(path);
+    world->states = world_states(world->services);
+    world->snapshot = snapshot_new(world->zones, world->services, world->image, world->states,
+                                   &(struct snapshot_info){.identity = "audit"});
+    cr_assert(world->snapshot);
+}
+
+/* What goes along with an alias depends on the name that was asked for when the chain comes back to
+ * it: to-byname is an alias of byname. */
+Test(render, names_of_one_length_that_a_chain_may_come_back_to)
+{
+    static const char services[] = "services:\n"
+                                   "  s:\n"
+                                   "    map: web\n"
+                                   "    ttl: 20\n"
+                                   "    on_empty: nodata\n"
+                                   "    pops:\n"
+                                   "      fra: {cname: mail.example.com.}\n"
+                                   "      sin: {cname: to-byname.example.com.}\n"
+                                   "names:\n"
+                                   "  byname.example.com.: s\n"
+                                   "  azname.example.com.: s\n"
+                                   "  zzname.example.com.: s\n";
+    struct render_report report;
+    struct world world;
+    struct template_table *table;
+    struct check check;
+
+    world_open(&world, GOLDEN);
+    world_serve(&world, services);
+    table = render(world.snapshot, RENDER_SERVICES, 4096, &report);
+    check_open(&check, world.snapshot, table);
+    check_table(&check);
     answer_scratch_free(check.scratch);
     template_table_free(table);
     world_close(&world);
