@@ -38,6 +38,7 @@ struct fast {
     struct image *image;              /* likewise; NULL: none */
     uint32_t template_blocks;         /* how many fit */
     bool templates_due;               /* others are to be rendered */
+    bool begun;                       /* the first publication has been tried */
     bool started;
     bool silent; /* the last publication did not get there */
     bool off;    /* the operator's word */
@@ -510,7 +511,7 @@ int fast_open(const struct config *config, struct fast **ret_fast, struct failur
     return 0;
 }
 
-void fast_prepare(struct fast *fast, struct publisher *publisher)
+void fast_prepare(struct fast *fast, struct publisher *publisher, bool render)
 {
     struct failure failure = {{0}};
 
@@ -520,10 +521,10 @@ void fast_prepare(struct fast *fast, struct publisher *publisher)
     }
     fast_settle_hot(fast);
     (void)fast_look_around(fast);
-    if (fast_render(fast, &fast->prepared, &failure) < 0) {
+    if (render && fast_render(fast, &fast->prepared, &failure) < 0) {
         fast_fault(fast, &failure);
-        fast->templates_due = true;
     }
+    fast->templates_due = !fast->prepared;
 }
 
 /* Counters start anew then, and for a moment nothing is answered. */
@@ -538,10 +539,25 @@ static void fast_log_refused(const struct fast *fast)
     }
 }
 
-void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_n)
+static void fast_begin(struct fast *fast)
 {
     struct template_table *prepared = fast->prepared;
 
+    fast->prepared = NULL;
+    if (prepared && !fast->templates_due) {
+        fast_publish_with(fast, prepared);
+    } else {
+        template_table_free(prepared);
+        fast->templates_due = true;
+        fast_publish(fast);
+    }
+    fast->begun = true;
+    fast_settle_hot(fast); /* samples come now */
+    fast_attach(fast);
+}
+
+void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_n)
+{
     if (!fast->path) {
         return;
     }
@@ -551,18 +567,18 @@ void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_
     }
     fast_log_refused(fast);
     fast->started = true;
-    fast->prepared = NULL;
     fast->publisher->published_hook = fast_published;
     fast->publisher->published_context = fast;
-    if (prepared && !fast->templates_due) {
-        fast_publish_with(fast, prepared);
-    } else {
-        template_table_free(prepared);
-        fast->templates_due = true;
-        fast_publish(fast);
+    if (fast->prepared) {
+        fast_begin(fast);
     }
-    fast_settle_hot(fast); /* samples come now */
-    fast_attach(fast);
+}
+
+void fast_catch_up(struct fast *fast)
+{
+    if (fast && fast->started && !fast->begun) {
+        fast_begin(fast);
+    }
 }
 
 void fast_resume(struct fast *fast)

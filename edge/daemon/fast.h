@@ -55,12 +55,17 @@ struct fast_view {
  * why there is no kernel path, if so: that is no failure. -ENOMEM. */
 int fast_open(const struct config *config, struct fast **ret_fast, struct failure *failure);
 
-/* Renders what is published, so that fast_start() is quick. The publisher is borrowed. */
-void fast_prepare(struct fast *fast, struct publisher *publisher);
+/* The publisher is borrowed. `render`: what is published, now, so that fast_start() brings it to
+ * the kernel at once, where another process would be waited for; else fast_catch_up() does both. */
+void fast_prepare(struct fast *fast, struct publisher *publisher, bool render);
 
-/* From here on the tables are ours: what is published now goes there, as does everything later. The
- * workers run, and do so until fast_close(). */
+/* From here on the tables are ours: what is published goes there. The workers run, and do so until
+ * fast_close(). */
 void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_n);
+
+/* What has not been brought to the kernel yet, once everybody is served: rendering takes time. NULL
+ * is allowed. */
+void fast_catch_up(struct fast *fast);
 
 /* Again, after the process that was to replace us has failed. */
 void fast_resume(struct fast *fast);

@@ -243,6 +243,7 @@ static bool server_serve(struct server *server, const struct server_descriptors 
         (void)!write(server->ready_fd, "", 1);
         fd_close(&server->ready_fd);
     }
+    fast_catch_up(server->fast);
     replaced = server_loop(server, fds);
     if (!replaced) {
         sd_notify(0, "STOPPING=1");

@@ -247,8 +247,8 @@ static int server_prepare(struct server *server, struct config *config, const ch
                            replace ? "nothing is replaced: what would be served is not all well"
                                    : "not started: nothing to serve");
     }
-    if (server->fast) {
-        fast_prepare(server->fast, server->publisher);
+    if (server->fast) { /* a process to be replaced serves meanwhile; else nobody does */
+        fast_prepare(server->fast, server->publisher, replace != NULL);
     }
     code = server_open_workers(server, failure);
     return code < 0 ? code : server_open_sockets(server, failure);

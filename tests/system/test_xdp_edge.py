@@ -376,6 +376,13 @@ def test_a_killed_server_is_not_missed(edge):
     assert sum(shown["answered"].values()) >= answered + report["asked"] * 0.9
 
 
+def test_nobody_waits_until_templates_are_rendered(edge):
+    lines = edge.logged().splitlines()
+    serving, attached = [next(i for i, line in enumerate(lines) if text in line)
+                         for text in ("serving ", "v0: answers in the driver")]
+    assert serving < attached, edge.logged()
+
+
 def test_a_server_is_replaced_and_the_kernel_answers_all_along(edge):
     wire = query("www.example.com.", options=[ecs("20.1.2.0/24")])
     program = edge.lab.programs("v0")
