@@ -287,6 +287,40 @@ Test(render, names_of_one_length_that_a_chain_may_come_back_to)
     world_close(&world);
 }
 
+/* What goes along with an alias has signatures for those who ask for them, from one PoP. */
+Test(render, an_alias_into_a_signed_zone_differs_with_do)
+{
+    static const char services[] = "services:\n"
+                                   "  s:\n"
+                                   "    map: web\n"
+                                   "    on_empty: nodata\n"
+                                   "    pops:\n"
+                                   "      fra: {cname: mail.example.com.}\n"
+                                   "      sin: {cname: mail.signed.example.}\n"
+                                   "names:\n"
+                                   "  signedname.example.com.: s\n";
+    const struct fast_template *template;
+    struct render_report report;
+    struct world world;
+    struct template_table *table;
+    struct check check;
+
+    world_open(&world, GOLDEN);
+    world_serve(&world, services);
+    table = render(world.snapshot, RENDER_SERVICES, 4096, &report);
+    check_open(&check, world.snapshot, table);
+    check_table(&check);
+    template = find(table, "signedname.example.com.", WIRE_TYPE_A);
+    cr_assert(template);
+    cr_assert_not(template->attributes & FAST_DO_SAME);
+    template = find(table, "signedname.example.com.", WIRE_TYPE_CNAME);
+    cr_assert(template);
+    cr_assert(template->attributes & FAST_DO_SAME);
+    answer_scratch_free(check.scratch);
+    template_table_free(table);
+    world_close(&world);
+}
+
 Test(render, what_has_a_template_and_what_has_not)
 {
     static const struct {

@@ -447,3 +447,229 @@ Test(model, an_ipv4_address_in_ipv6_is_not_served)
     cr_assert_eq(stage_ask(&stage), FAST_PASS_NOT_DNS);
     stage_close(&stage);
 }
+
+/* IP and UDP say the same: between them there could be bytes that nobody reads. */
+Test(model, passes_up_lengths_of_ip_that_are_not_those_of_udp)
+{
+    static const struct {
+        const char *source;
+        const char *destination;
+        size_t at; /* the lower byte of the length that IP has */
+    } rows[] = {
+        {"198.51.100.7@4711", "192.0.2.53@53", IP + 3},
+        {"2001:db8:7::1@4711", "2001:db8::53@53", IP + 5},
+    };
+    struct stage stage;
+
+    stage_open(&stage);
+    stage.spec.padding = 8;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        stage.spec.source = frame_endpoint(rows[i].source);
+        stage.spec.destination = frame_endpoint(rows[i].destination);
+        for (int more = -1; more <= 9; more++) {
+            stage_build(&stage);
+            stage.frame.bytes[rows[i].at] = (uint8_t)(stage.frame.bytes[rows[i].at] + more);
+            if (i == 0) {
+                frame_fix_ipv4_sum(stage.frame.bytes + IP);
+            }
+            cr_assert_eq(stage_reason(&stage), more ? FAST_PASS_IP : FAST_PASS_REASONS, "%s %d",
+                         rows[i].source, more);
+        }
+    }
+    stage_close(&stage);
+}
+
+/* What edge takes no notice of in a query, none is taken of here. */
+Test(model, answers_whatever_bits_mean_nothing_in_a_query)
+{
+    static const uint16_t bits[] = {0x0400, 0x0080, 0x0040, 0x0020, 0x0010, 0x0100};
+    struct stage stage;
+
+    stage_open(&stage);
+    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        const uint8_t *header;
+
+        stage.query.flags = bits[i];
+        cr_assert_eq(stage_ask(&stage), FAST_PASS_REASONS, "%04x", bits[i]);
+        header = stage.result.frame + stage.result.message_at;
+        cr_assert_eq(header[2] << 8 | header[3], 0x8400 | (bits[i] & 0x0110), "%04x", bits[i]);
+    }
+    stage_close(&stage);
+}
+
+Test(model, reads_names_and_messages_to_their_ends)
+{
+    struct frame_spec spec;
+    struct stage stage;
+    uint8_t message[700];
+    char text[260];
+
+    stage_open(&stage);
+    spec = stage.spec;
+    for (size_t len = 17; len <= 34; len++) { /* of a question of 33 bytes */
+        memset(message, 0, sizeof(message));
+        (void)query_build(&stage.query, message);
+        frame_build(&spec, message, len, &stage.frame);
+        cr_assert_eq(stage_reason(&stage),
+                     len == 33   ? FAST_PASS_REASONS
+                     : len == 34 ? FAST_PASS_HEADER
+                                 : FAST_PASS_NAME,
+                     "%zu bytes: %d", len, stage.result.reason);
+    }
+    memset(text, 'a', sizeof(text));
+    text[63] = text[127] = text[191] = '.';
+    stage.query.name = text;
+    text[192 + 61] = '\0'; /* 255 bytes */
+    cr_assert_eq(stage_ask(&stage), FAST_PASS_UNKNOWN);
+    text[192 + 61] = 'a';
+    text[192 + 62] = '\0';
+    cr_assert_eq(stage_ask(&stage), FAST_PASS_NAME);
+    memset(text, 'a', sizeof(text)); /* labels of 64 and more */
+    for (size_t len = 63; len <= 200; len++) {
+        text[len] = '\0';
+        cr_assert_eq(stage_ask(&stage), len == 63 ? FAST_PASS_UNKNOWN : FAST_PASS_NAME, "%zu", len);
+        text[len] = 'a';
+    }
+    stage_close(&stage);
+}
+
+/* RFC 7873 section 5.2 for a server that has cookies switched off. */
+Test(model, cookies_of_any_length_are_ignored_without_secrets)
+{
+    static const uint8_t cookie[48];
+    struct stage stage;
+
+    stage_open(&stage);
+    stage.policy.cookies.count = 0;
+    stage.query.edns = true;
+    for (size_t len = 0; len <= sizeof(cookie); len++) {
+        uint8_t options[64];
+
+        stage.query.options = options;
+        stage.query.options_len = option_add(options, 0, 10, cookie, len);
+        cr_assert_eq(stage_ask(&stage), FAST_PASS_REASONS, "%zu bytes", len);
+        cr_assert_eq(stage.result.message_len, 33 + sizeof(www_body) + 11);
+    }
+    stage_close(&stage);
+}
+
+/* Bits beyond SOURCE, wherever in the address it ends, and families that only look like two of
+ * them. */
+Test(model, passes_up_subnets_with_bits_beyond_their_length)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    stage.query.edns = true;
+    for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+        for (unsigned source = 1; source <= (ipv6 ? 128 : 32); source++) {
+            uint8_t data[20] = {0, (uint8_t)(ipv6 ? 2 : 1), (uint8_t)source};
+            size_t len = 4 + (source + 7) / 8;
+            uint8_t options[64];
+
+            stage.query.options = options;
+            data[len - 1] = (uint8_t)(0x100 >> ((source + 7) % 8 + 1)); /* the last bit of it */
+            stage.query.options_len = option_add(options, 0, 8, data, len);
+            cr_assert_eq(stage_ask(&stage), FAST_PASS_REASONS, "%u", source);
+            data[0] = 1;
+            (void)option_add(options, 0, 8, data, len);
+            cr_assert_eq(stage_ask(&stage), FAST_PASS_ECS, "%u", source);
+            data[0] = 0;
+            if (source % 8) {
+                data[len - 1] = (uint8_t)(0x80 >> source % 8); /* the first behind it */
+                (void)option_add(options, 0, 8, data, len);
+                cr_assert_eq(stage_ask(&stage), FAST_PASS_ECS, "%u", source);
+            }
+        }
+    }
+    stage_close(&stage);
+}
+
+/* 1232 bytes with the OPT record, whatever more the client would take. */
+Test(model, answers_nothing_longer_than_edge_does)
+{
+    static uint8_t body[1232];
+    const size_t most = 1232 - 33 - 11;
+    struct template_builder *builder = template_builder_new(64, SEED);
+    struct failure failure;
+    struct stage stage;
+
+    stage_open(&stage);
+    for (unsigned more = 0; more < 2; more++) {
+        const struct template_static answer = {.name = www,
+                                               .qtype = (uint16_t)(20 + more),
+                                               .flags = 0x8400,
+                                               .counts = {1, 0, 0},
+                                               .body = body,
+                                               .body_len = most + more};
+
+        cr_assert_eq(template_builder_add_static(builder, &answer), 1);
+    }
+    template_table_free(stage.table);
+    cr_assert_eq(template_builder_finish(builder, &stage.table, &failure), 0);
+    template_table_policy(stage.table, &stage.policy);
+    stage.tables.templates = template_table_blocks(stage.table, &stage.tables.template_blocks);
+    stage.room.tail = 2000;
+    stage.query.edns = true;
+    for (unsigned size = 1231; size <= 65535; size = size < 1240 ? size + 1 : size * 2 + 1) {
+        stage.query.udp_size = (uint16_t)size;
+        stage.query.qtype = 20;
+        cr_assert_eq(stage_ask(&stage), size < 1232 ? FAST_PASS_LARGE : FAST_PASS_REASONS);
+        stage.query.qtype = 21;
+        cr_assert_eq(stage_ask(&stage), FAST_PASS_LARGE);
+    }
+    stage_close(&stage);
+}
+
+/* The shortest answer there is, after a long query: what fills the frame up is no leftover. */
+Test(model, fills_short_frames_up_with_zeroes)
+{
+    static const uint8_t root[1] = {0};
+    const struct template_static answer = {.name = root, .qtype = 1, .flags = 0x8400};
+    struct template_builder *builder = template_builder_new(64, SEED);
+    struct failure failure;
+    struct frame_spec spec;
+    const uint8_t *message;
+    struct stage stage;
+    size_t len;
+
+    stage_open(&stage);
+    cr_assert_eq(template_builder_add_static(builder, &answer), 1);
+    template_table_free(stage.table);
+    cr_assert_eq(template_builder_finish(builder, &stage.table, &failure), 0);
+    template_table_policy(stage.table, &stage.policy);
+    stage.tables.templates = template_table_blocks(stage.table, &stage.tables.template_blocks);
+    stage.query.name = "a-name-that-is-longer-than-others";
+    cr_assert_eq(stage_ask(&stage), FAST_PASS_UNKNOWN);
+    stage.query.name = "";
+    cr_assert_eq(stage_ask(&stage), FAST_PASS_REASONS);
+    cr_assert_eq(stage.result.frame_len, 60);
+    cr_assert_null(frame_parse(stage.result.frame, stage.result.frame_len, &spec, &message, &len));
+    cr_assert_eq(len, 17);
+    stage_close(&stage);
+}
+
+/* Neighbours in the table of listeners, and halves of an address. */
+Test(model, serves_whole_addresses_only)
+{
+    struct stage stage;
+    unsigned answered = 0;
+
+    stage_open(&stage);
+    stage.spec.source = frame_endpoint("2001:db8:7::1@4711");
+    stage.spec.destination = frame_endpoint("2001:db8::53@53");
+    for (unsigned word = 0; word < 65536; word++) {
+        stage.spec.destination.address.bytes[2] = (uint8_t)(word >> 8);
+        stage.spec.destination.address.bytes[3] = (uint8_t)word;
+        answered += stage_ask(&stage) == FAST_PASS_REASONS;
+    }
+    cr_assert_eq(answered, 1);
+    stage.spec.destination = frame_endpoint("2001:db8::53@53");
+    for (unsigned word = 0; word < 65536; word++) {
+        stage.spec.destination.address.bytes[12] = (uint8_t)(word >> 8);
+        stage.spec.destination.address.bytes[13] = (uint8_t)word;
+        answered += stage_ask(&stage) == FAST_PASS_REASONS;
+    }
+    cr_assert_eq(answered, 2);
+    stage_close(&stage);
+}
