@@ -252,7 +252,7 @@ static void world_serve(struct world *world, const char *text)
     unlink(path);
     world->states = world_states(world->services);
     world->snapshot = snapshot_new(world->zones, world->services, world->image, world->states,
-                                   &(struct snapshot_info){.identity = "audit"});
+                                   &(struct snapshot_info){.identity = "proof"});
     cr_assert(world->snapshot);
 }
 
@@ -316,6 +316,36 @@ Test(render, an_alias_into_a_signed_zone_differs_with_do)
     template = find(table, "signedname.example.com.", WIRE_TYPE_CNAME);
     cr_assert(template);
     cr_assert(template->attributes & FAST_DO_SAME);
+    answer_scratch_free(check.scratch);
+    template_table_free(table);
+    world_close(&world);
+}
+
+/* Of one PoP additional records come along, which no piece of an answer has. */
+Test(render, an_alias_with_more_than_answers_has_no_template)
+{
+    static const char services[] = "services:\n"
+                                   "  s:\n"
+                                   "    map: web\n"
+                                   "    on_empty: nodata\n"
+                                   "    pops:\n"
+                                   "      fra: {cname: mail.example.com.}\n"
+                                   "      sin: {cname: https-alias.example.com.}\n"
+                                   "names:\n"
+                                   "  morethan.example.com.: s\n";
+    struct render_report report;
+    struct world world;
+    struct template_table *table;
+    struct check check;
+
+    world_open(&world, GOLDEN);
+    world_serve(&world, services);
+    table = render(world.snapshot, RENDER_SERVICES, 4096, &report);
+    check_open(&check, world.snapshot, table);
+    check_table(&check);
+    cr_assert(find(table, "morethan.example.com.", WIRE_TYPE_A));
+    cr_assert_not(find(table, "morethan.example.com.", WIRE_TYPE_HTTPS));
+    cr_assert_eq(report.outcomes[RENDER_MIXED], 1);
     answer_scratch_free(check.scratch);
     template_table_free(table);
     world_close(&world);
