@@ -385,7 +385,7 @@ static void fast_attach(struct fast *fast)
             after.links[i].state == XDP_LINK_NATIVE || after.links[i].state == XDP_LINK_GENERIC;
 
         fast->links_missing |= !attached;
-        if (!fast->started || after.links[i].state != before.links[i].state) {
+        if (!fast->begun || after.links[i].state != before.links[i].state) {
             fast_log_link(&after.links[i]);
         }
     }
@@ -551,9 +551,9 @@ static void fast_begin(struct fast *fast)
         fast->templates_due = true;
         fast_publish(fast);
     }
-    fast->begun = true;
     fast_settle_hot(fast); /* samples come now */
     fast_attach(fast);
+    fast->begun = true;
 }
 
 void fast_start(struct fast *fast, struct worker *const *workers, size_t worker_n)
