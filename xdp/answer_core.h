@@ -208,83 +208,98 @@ BYTES_INLINE enum fast_reason answer_service(struct work *work, const struct fas
 
 /* --- OPT --- */
 
-BYTES_INLINE __u8 *answer_option(__u8 *to, __u32 code, __u32 len)
+/* Writes a word of OPT and returns its sum. What has just been written in pieces is slow to read
+ * again in words, so sums are made of what is written. */
+BYTES_INLINE __u64 answer_put(__u8 *to, __u64 word)
 {
-    bytes_put_be16(to, (__u16)code);
-    bytes_put_be16(to + 2, (__u16)len);
-    return to + OPTION_HEAD_LEN;
+    bytes_put_u64(to, word);
+    return sum_u64(word);
 }
 
-/* The three options, in edge's order. */
-BYTES_INLINE __u32 answer_options(struct work *work, const struct fast_policy *policy, __u32 at)
+/* Code and length of an option, as they lie in memory. */
+BYTES_INLINE __u64 answer_option(__u32 code, __u32 len)
 {
-    __u8 *message = work_message(work);
-    __u8 *to;
+    return (__u64)bytes_swap_u16((__u16)code) | (__u64)bytes_swap_u16((__u16)len) << 16;
+}
+
+BYTES_INLINE __u64 answer_opt_cookie(const struct work *work, __u8 *to)
+{
+    __u32 head = (__u32)answer_option(OPTION_COOKIE, COOKIE_LEN);
+    __u64 sum = head;
+
+    bytes_put_u32(to, head);
+    to += OPTION_HEAD_LEN;
+    for (__u64 i = 0; i < COOKIE_LEN / 8; i++) {
+        sum += answer_put(to + i * 8, work->cookie_reply[i]);
+    }
+    return sum;
+}
+
+/* Behind the name the policy has zeroes. */
+BYTES_INLINE __u64 answer_opt_nsid(const struct fast_policy *policy, __u8 *to)
+{
+    __u32 head = (__u32)answer_option(OPTION_NSID, policy->nsid_len);
+    __u64 sum = head;
+
+    bytes_put_u32(to, head);
+    to += OPTION_HEAD_LEN;
+    for (__u64 i = 0; i < FAST_NSID_MAX / 8; i++) {
+        sum += answer_put(to + i * 8, bytes_get_u64(policy->nsid + i * 8));
+    }
+    return sum;
+}
+
+/* RFC 7871 section 7.2.1 */
+BYTES_INLINE __u64 answer_opt_ecs(const struct work *work, __u8 *to)
+{
+    __u64 head = answer_option(OPTION_ECS, OPTION_ECS_HEAD_LEN + work->ecs_address_len) |
+                 (__u64)bytes_swap_u16(work->ecs_family) << 32 | (__u64)work->ecs_source << 48 |
+                 (__u64)work->ecs_scope << 56;
+
+    return answer_put(to, head) + answer_put(to + 8, bytes_swap_u64(work->ecs_address[0])) +
+           answer_put(to + 16, bytes_swap_u64(work->ecs_address[1]));
+}
+
+/* The three options, in edge's order, behind the OPT record that begins at `opt`: its length so
+ * far. The sum is as if it began at an even byte. */
+BYTES_INLINE __u32 answer_options(const struct work *work, const struct fast_policy *policy,
+                                  __u8 *opt, __u64 *sum)
+{
+    __u32 len = OPTION_OPT_LEN;
 
     if (work->asked & WORK_COOKIE) {
-        to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_COOKIE, COOKIE_LEN);
-        for (__u64 i = 0; i < COOKIE_LEN / 8; i++) {
-            bytes_put_u64(to + i * 8, work->cookie_reply[i]);
-        }
-        at += OPTION_HEAD_LEN + COOKIE_LEN;
+        *sum += sum_at(answer_opt_cookie(work, opt + OPTION_OPT_LEN), OPTION_OPT_LEN);
+        len += OPTION_HEAD_LEN + COOKIE_LEN;
     }
     if (work->asked & WORK_NSID && policy->nsid_len) {
-        to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_NSID, policy->nsid_len);
-        for (__u64 i = 0; i < FAST_NSID_MAX / 8; i++) {
-            bytes_put_u64(to + i * 8, bytes_get_u64(policy->nsid + i * 8));
-        }
-        at += OPTION_HEAD_LEN + policy->nsid_len;
+        *sum += sum_at(answer_opt_nsid(policy, opt + len), len);
+        len += OPTION_HEAD_LEN + (policy->nsid_len & (2 * FAST_NSID_MAX - 1));
     }
-    if (work->asked & WORK_ECS) { /* RFC 7871 section 7.2.1 */
-        to = answer_option(message + (at & (WORK_MESSAGE_LEN - 1)), OPTION_ECS,
-                           OPTION_ECS_HEAD_LEN + work->ecs_address_len);
-        bytes_put_be16(to, work->ecs_family);
-        to[2] = work->ecs_source;
-        to[3] = (__u8)work->ecs_scope;
-        bytes_put_u64(to + 4, bytes_swap_u64(work->ecs_address[0]));
-        bytes_put_u64(to + 12, bytes_swap_u64(work->ecs_address[1]));
-        at += OPTION_HEAD_LEN + OPTION_ECS_HEAD_LEN + work->ecs_address_len;
+    if (work->asked & WORK_ECS) {
+        *sum += sum_at(answer_opt_ecs(work, opt + len), len);
+        len += OPTION_HEAD_LEN + OPTION_ECS_HEAD_LEN + work->ecs_address_len;
     }
-    return at;
+    return len;
 }
 
-/* Sum of the bytes from `at` to `end`, which is at most 256 of them. */
-BYTES_INLINE __u64 answer_sum(const struct work *work, __u32 at, __u32 end)
-{
-    const __u8 *message = work->frame + WORK_HEAD_LEN;
-    __u32 len = end - at;
-    __u64 sum = 0;
-
-    for (__u32 i = 0; i < 256; i += 8) {
-        __u64 word;
-
-        if (i >= len) {
-            break;
-        }
-        word = bytes_get_u64(message + ((at + i) & (WORK_MESSAGE_LEN - 1)));
-        if (i + 8 > len) {
-            word &= name_tail_mask(len);
-        }
-        sum += sum_u64(word);
-    }
-    return sum_at(sum, at);
-}
-
+/* Root name, type, our size, extended RCODE and version 0, DO: eleven bytes with the length. */
 BYTES_INLINE void answer_opt(struct work *work, const struct fast_policy *policy)
 {
     __u32 at = work->at & (WORK_MESSAGE_LEN - 1);
     __u8 *opt = work_message(work) + at;
-    __u32 end;
+    __u64 first = (__u64)bytes_swap_u16(QUESTION_TYPE_OPT) << 8 |
+                  (__u64)bytes_swap_u16(ANSWER_UDP_MAX) << 24 |
+                  (work->asked & WORK_DNSSEC_OK ? 0x80ULL << 56 : 0);
+    __u64 sum = 0;
+    __u32 len = answer_options(work, policy, opt, &sum);
+    __u32 options_len = bytes_swap_u16((__u16)(len - OPTION_OPT_LEN));
 
-    opt[0] = 0;
-    bytes_put_be16(opt + 1, QUESTION_TYPE_OPT);
-    bytes_put_be16(opt + 3, ANSWER_UDP_MAX);
-    bytes_put_u32(opt + 5, work->asked & WORK_DNSSEC_OK ? 0x00800000u : 0);
-    end = answer_options(work, policy, at + OPTION_OPT_LEN);
-    bytes_put_be16(opt + 9, (__u16)(end - at - OPTION_OPT_LEN));
+    sum += answer_put(opt, first) + ((__u64)options_len << 8);
+    opt[8] = 0;
+    bytes_put_u16(opt + 9, (__u16)options_len);
     WORK_BARRIER();
-    work->sum += answer_sum(work, at, end);
-    work->at = end;
+    work->sum += sum_at(sum, at);
+    work->at = at + len;
 }
 
 /* --- all of it --- */

@@ -104,8 +104,8 @@ struct fast_policy {
     __u32 maps_block;    /* of the image, within its slot */
     __u32 records_block; /* likewise */
     __u32 flags;
-    __u32 nsid_len; /* 0: none */
-    __u8 nsid[FAST_NSID_MAX];
+    __u32 nsid_len;                /* 0: none */
+    __u8 nsid[FAST_NSID_MAX];      /* zeroes behind `nsid_len` */
     struct cookie_secrets cookies; /* count 0: COOKIE options are ignored */
     struct fast_listener listeners[FAST_LISTENERS_MAX];
 };
