@@ -82,27 +82,8 @@ struct {
     __uint(max_entries, 1 << 16);
 } tap SEC(".maps");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct fast_bench_packet);
-} bench_packets SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct fast_bench_result);
-} bench_results SEC(".maps");
-
 const volatile struct fast_limits limits;
 const volatile struct fast_faults faults;
-const volatile __u32 bench_n;
-
-__u32 bench_next;
 
 /* One packet's way. */
 struct path {
@@ -360,37 +341,6 @@ static __always_inline enum fast_reason path_run(struct path *path, __u32 *ret_m
     return reason;
 }
 
-/* --- measuring --- */
-
-static __always_inline __u32 bench_restore(struct xdp_md *context)
-{
-    __u32 index = bench_next;
-    const struct fast_bench_packet *packet = bpf_map_lookup_elem(&bench_packets, &index);
-    __u64 len;
-
-    bench_next = index + 1 < bench_n ? index + 1 : 0;
-    if (packet) {
-        len = packet->len;
-        bpf_xdp_adjust_tail(context, (int)len - (int)frame_len(context));
-        if (WORK_BOUNDED(len, 1023, FAST_BENCH_BYTES)) {
-            bpf_xdp_store_bytes(context, 0, (void *)(unsigned long)packet->bytes, (__u32)len);
-        }
-    }
-    return index;
-}
-
-static __always_inline void bench_note(__u32 index, __u64 began_ns, const struct path *path,
-                                       enum fast_reason reason)
-{
-    struct fast_bench_result *result = bpf_map_lookup_elem(&bench_results, &index);
-
-    if (result) {
-        result->ns = (__u32)(bpf_ktime_get_ns() - began_ns);
-        result->answered = reason == ANSWER_OK;
-        result->verdict = (__u8)(reason == ANSWER_OK ? path->work->answer : reason);
-    }
-}
-
 SEC("xdp")
 int answer(struct xdp_md *context)
 {
@@ -400,13 +350,7 @@ int answer(struct xdp_md *context)
     __u32 moved = 0;
     enum fast_reason reason;
     int action = XDP_PASS;
-    __u64 began_ns = 0;
-    __u32 index = 0;
 
-    if (bench_n) {
-        index = bench_restore(context);
-        began_ns = bpf_ktime_get_ns();
-    }
     path.control = bpf_map_lookup_elem(&control, &zero);
     path.counters = bpf_map_lookup_elem(&counters, &cpu);
     path.work = bpf_map_lookup_elem(&scratch, &zero);
@@ -425,30 +369,7 @@ int answer(struct xdp_md *context)
             path_sample(&path, 0, 0, reason);
         }
     }
-    if (bench_n) {
-        bench_note(index, began_ns, &path, reason);
-    }
     return action;
-}
-
-/* What a measured run costs without answering. */
-SEC("xdp")
-int answer_floor(struct xdp_md *context)
-{
-    __u64 began_ns;
-    __u32 index;
-
-    if (bench_n) {
-        struct fast_bench_result *result;
-
-        index = bench_restore(context);
-        began_ns = bpf_ktime_get_ns();
-        result = bpf_map_lookup_elem(&bench_results, &index);
-        if (result) {
-            result->ns = (__u32)(bpf_ktime_get_ns() - began_ns);
-        }
-    }
-    return XDP_PASS;
 }
 
 const char license_text[] SEC("license") = "Dual BSD/GPL";

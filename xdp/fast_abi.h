@@ -251,27 +251,6 @@ struct fast_tap {
     __u8 bytes[FAST_TAP_BYTES]; /* from the Ethernet header, before anything was written */
 };
 
-/* --- measuring ---
- *
- * BPF_PROG_TEST_RUN gives the same frame to every repetition, answered or not. A program loaded
- * with `const volatile __u32 bench_n` not 0 first makes its frame that of `bench_packets`, the next
- * of so many (`bench_next` counts), and notes in `bench_results` what became of it. */
-
-#define FAST_BENCH_BYTES 632u
-
-struct fast_bench_packet {
-    __u16 len;
-    __u8 reserved[6];
-    __u8 bytes[FAST_BENCH_BYTES];
-};
-
-struct fast_bench_result {
-    __u32 ns;      /* without the restoring; with reading the clock once */
-    __u8 answered; /* as in struct fast_tap */
-    __u8 verdict;
-    __u8 reserved[2];
-};
-
 _Static_assert(sizeof(struct fast_control) == 128, "control layout");
 _Static_assert(sizeof(struct fast_listener) == 24, "listener layout");
 _Static_assert(sizeof(struct fast_state) == 520, "state layout");
@@ -279,8 +258,6 @@ _Static_assert(sizeof(struct fast_bucket) == 64, "a bucket is a cache line");
 _Static_assert(sizeof(struct fast_template) == 32, "template layout");
 _Static_assert(sizeof(struct fast_counters) % 64 == 0, "counters of CPUs share no cache line");
 _Static_assert(sizeof(struct fast_variant) == 16, "a service's variants fill a block");
-_Static_assert(sizeof(struct fast_bench_packet) == 640, "packet layout");
-_Static_assert(sizeof(struct fast_bench_result) == 8, "result layout");
 _Static_assert(sizeof(struct fast_variant) * MAP_STATES == FAST_BLOCK_SIZE, "one block");
 
 #endif
