@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "edge/answer/answer.h"
 #include "edge/daemon/fast.h"
+#include "edge/daemon/fast_listen.h"
 #include "edge/daemon/fast_words.h"
 #include "edge/render/render.h"
 #include "edge/wire/wire.h"
@@ -19,30 +20,16 @@
 
 /* --- a packet --- */
 
-static struct fast_address explain_key(const struct address *address)
-{
-    struct fast_address key = {{0}};
-    uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
-
-    if (address->family == ADDRESS_IPV4) {
-        memcpy(bytes + 12, address->bytes, 4);
-    } else {
-        memcpy(bytes, address->bytes, 16);
-    }
-    memcpy(key.words, bytes, sizeof(bytes));
-    return key;
-}
-
 /* An address nobody has (RFC 5737), unless somebody was named. */
 static struct address explain_sender(const struct address *from, const struct fast_policy *policy)
 {
     struct address sender = {.family = ADDRESS_IPV4, .bytes = {198, 51, 100, 1}};
-    struct fast_address key = explain_key(&sender);
+    struct fast_address key = fast_listen_key(&sender);
 
     while (!from && sender.bytes[3] < 255 &&
            fast_listener_find(policy, &key, 0) != FAST_LISTENER_NONE) {
         sender.bytes[3]++;
-        key = explain_key(&sender);
+        key = fast_listen_key(&sender);
     }
     return from ? *from : sender;
 }

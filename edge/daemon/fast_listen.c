@@ -5,11 +5,8 @@
 #include <string.h>
 
 #include "edge/serve/socket.h"
-#include "xdp/listener_core.h"
 
-/* 1: there is no place. */
-static size_t fast_listen_add(struct fast_policy *policy, const struct address *address,
-                              uint16_t port)
+struct fast_address fast_listen_key(const struct address *address)
 {
     struct fast_address key = {{0}};
     uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
@@ -20,6 +17,15 @@ static size_t fast_listen_add(struct fast_policy *policy, const struct address *
         memcpy(bytes, address->bytes, 16);
     }
     memcpy(key.words, bytes, sizeof(bytes));
+    return key;
+}
+
+/* 1: there is no place. */
+static size_t fast_listen_add(struct fast_policy *policy, const struct address *address,
+                              uint16_t port)
+{
+    struct fast_address key = fast_listen_key(address);
+
     return fast_listener_add(policy, &key, htons(port)) < 0;
 }
 

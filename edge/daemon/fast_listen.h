@@ -9,7 +9,11 @@
 #include <stddef.h>
 
 #include "base/address.h"
+#include "xdp/listener_core.h"
 #include "xdp/xdp_publish.h"
+
+/* IPv4 as ::ffff:a.b.c.d. */
+struct fast_address fast_listen_key(const struct address *address);
 
 /* Fills the policy's listeners, which must be empty. `own` are the host's addresses. Returns how
  * many found no place: queries to those are passed up. */

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Floods at the level of sockets: isochrone-edge in a network namespace of its own, many clients in another."""
 import contextlib
-import ctypes
 import errno
 import os
 import random
@@ -16,9 +15,8 @@ import time
 import pytest
 
 from edge_lab import Edge, frame, halt, query, read_exactly, read_frame, until, zone_text
+from xdp_lab import inside
 
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEWNET = 0x40000000
 _IP_FREEBIND = 15
 SERVER, SERVER6 = "192.0.2.1", "2001:db8::1"
 WIRE = frame(query("static.example.com.").to_wire())
@@ -40,21 +38,6 @@ def why_not():
 
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"SKIP: {why_not()}")
-
-
-@contextlib.contextmanager
-def inside(namespace):
-    """The calling thread is there meanwhile; a socket stays where it was made."""
-    def enter(path):
-        with open(path, "rb") as file:
-            if _LIBC.setns(file.fileno(), _CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), f"setns {path}")
-    with open("/proc/thread-self/ns/net", "rb") as home:
-        enter(f"/run/netns/{namespace}")
-        try:
-            yield
-        finally:
-            enter(f"/proc/self/fd/{home.fileno()}")
 
 
 def write(namespace, path, value):
