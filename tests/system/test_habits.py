@@ -83,7 +83,7 @@ ALLOWED = [
     ("maps/a_core.h", KERNEL_LICENCE + '#include "maps/word_core.h"\n#include "maps/image_abi.h"\n'),
     ("xdp/a.bpf.c", KERNEL_LICENCE + '#include <linux/bpf.h>\n#include <bpf/bpf_helpers.h>\n'),
     ("xdp/a.c", LICENCE + '#include "xdp/a.skel.h"\n#include <yaml.h>\n'),
-    ("tests/unit/edge/a.c", LICENCE + '#include "edge/answer/answer.h"\n#include "bgp/policy.h"\n'),
+    ("tests/unit/edge/a.c", LICENCE + '#include "edge/answer/answer.h"\n#include "bgp/decide/policy.h"\n'),
 ]
 
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bgp/config.h"
-#include "bgp/exabgp_config.h"
+#include "bgp/config/config.h"
+#include "bgp/speak/exabgp_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

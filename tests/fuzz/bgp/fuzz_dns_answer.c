@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bgp/dns_check.h"
+#include "bgp/probe/dns_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

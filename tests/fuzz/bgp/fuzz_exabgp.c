@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "bgp/exabgp.h"
+#include "bgp/speak/exabgp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

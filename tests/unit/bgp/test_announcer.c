@@ -2,7 +2,7 @@
  *
  * The whole decision in virtual time: a configuration, observations, and the model of ExaBGP.
  */
-#include "bgp/announcer.h"
+#include "bgp/daemon/announcer.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bgp/config.h"
+#include "bgp/config/config.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bgp/dns_check.h"
+#include "bgp/probe/dns_check.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * The conversation with ExaBGP, against the model in fake_exabgp.c: by scripts, then by properties
  * over random faults.
  */
-#include "bgp/exabgp.h"
+#include "bgp/speak/exabgp.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

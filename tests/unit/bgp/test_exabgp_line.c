@@ -2,7 +2,7 @@
  *
  * Lines as ExaBGP 4.2.21 prints them, and lines it should never print.
  */
-#include "bgp/exabgp_line.h"
+#include "bgp/speak/exabgp_line.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bgp/health.h"
+#include "bgp/decide/health.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

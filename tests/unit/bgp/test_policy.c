@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bgp/policy.h"
+#include "bgp/decide/policy.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Probes against a socket of our own on loopback; time is an argument, nothing here waits for a
  * clock.
  */
-#include "bgp/probe.h"
+#include "bgp/probe/probe.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

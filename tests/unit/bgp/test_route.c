@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bgp/route.h"
+#include "bgp/speak/route.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

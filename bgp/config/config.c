@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "bgp/config/config_parts.h"
+
+#define PREFIX_LEN_MIN_IPV4 8 /* a slip of the pen must not announce half the internet */
+#define PREFIX_LEN_MIN_IPV6 16
+#define NAME_LEN_MAX 64
+
+int config_check_keys(const struct yaml_node *node, const char *const *known,
+                      const char *const *later, struct failure *failure)
+{
+    for (size_t i = 0; later[i]; i++) {
+        const struct yaml_node *item = yaml_get(node, later[i]);
+
+        if (item) {
+            return yaml_fail(item, -ENOTSUP, failure, "%s is not supported yet", later[i]);
+        }
+    }
+    return yaml_check_keys(node, known, failure);
+}
+
+int config_keep_text(struct arena *arena, const char *text, const char **ret_text,
+                     struct failure *failure)
+{
+    *ret_text = arena_copy(arena, text, strlen(text));
+    return *ret_text ? 0 : failure_set(failure, -ENOMEM, "out of memory");
+}
+
+static int checks_read(const struct yaml_node *root, struct config *config, struct failure *failure)
+{
+    const struct yaml_node *checks = yaml_get(root, "checks");
+    int result = 0;
+
+    if (!checks || yaml_kind(checks) != YAML_KIND_MAP || yaml_count(checks) == 0) {
+        return yaml_fail(checks ? checks : root, -EINVAL, failure,
+                         "checks must be a map of at least one check");
+    }
+    if (yaml_count(checks) > CONFIG_CHECKS_MAX) {
+        return yaml_fail(checks, -ERANGE, failure, "more than %d checks", CONFIG_CHECKS_MAX);
+    }
+    for (size_t i = 0; result == 0 && i < yaml_count(checks); i++) {
+        const struct yaml_node *item = yaml_item(checks, i);
+
+        if (strlen(yaml_key(item)) > NAME_LEN_MAX) {
+            return yaml_fail(item, -ERANGE, failure, "the name of a check is at most %d bytes",
+                             NAME_LEN_MAX);
+        }
+        result = config_read_check(item, config->arena, &config->checks[i], failure);
+        config->checks_n = i + 1;
+    }
+    return result;
+}
+
+static int prefix_read(const struct yaml_node *vip, const struct config *config,
+                       struct prefix *ret_prefix, struct failure *failure)
+{
+    const struct yaml_node *node = yaml_get(vip, "prefix");
+    const char *text;
+    int result;
+
+    if (!node) {
+        return yaml_fail(vip, -EINVAL, failure, "a VIP needs a prefix");
+    }
+    result = yaml_text(node, &text, failure);
+    if (result == 0 && prefix_parse(text, true, ret_prefix) < 0) {
+        return yaml_fail(node, -EINVAL, failure, "not an address prefix, or with host bits set");
+    }
+    if (result == 0 &&
+        ret_prefix->len < (ret_prefix->address.family == ADDRESS_IPV4 ? PREFIX_LEN_MIN_IPV4
+                                                                      : PREFIX_LEN_MIN_IPV6)) {
+        return yaml_fail(node, -ERANGE, failure, "refusing to announce so short a prefix");
+    }
+    for (size_t i = 0; result == 0 && i < config->vips_n; i++) {
+        if (prefix_compare(&config->routes[i].prefix, ret_prefix) == 0) {
+            return yaml_fail(node, -EEXIST, failure, "this VIP is listed twice");
+        }
+    }
+    return result;
+}
+
+static int check_find(const struct yaml_node *node, const struct config *config, size_t *ret_index,
+                      struct failure *failure)
+{
+    const char *text;
+    const int result = yaml_text(node, &text, failure);
+
+    for (size_t i = 0; result == 0 && i < config->checks_n; i++) {
+        if (strcmp(config->checks[i].name, text) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return result ? result : yaml_fail(node, -ENOENT, failure, "there is no check %s", text);
+}
+
+static int requires_read(const struct yaml_node *node, const struct config *config,
+                         struct config_vip *vip, struct failure *failure)
+{
+    if (yaml_kind(node) != YAML_KIND_LIST || yaml_count(node) > CONFIG_CHECKS_MAX) {
+        return yaml_fail(node, -EINVAL, failure, "requires must be a list of checks");
+    }
+    for (size_t i = 0; i < yaml_count(node); i++) {
+        const int result = check_find(yaml_item(node, i), config, &vip->checks[i], failure);
+
+        if (result < 0) {
+            return result;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (vip->checks[k] == vip->checks[i]) {
+                return yaml_fail(yaml_item(node, i), -EEXIST, failure, "named twice");
+            }
+        }
+        vip->checks_n++;
+    }
+    return 0;
+}
+
+/* Without `requires`: every check of its family, and those that have none. */
+static void governing_default(const struct config *config, const struct prefix *prefix,
+                              struct config_vip *vip)
+{
+    for (size_t i = 0; i < config->checks_n; i++) {
+        const enum address_family family = config->checks[i].family;
+
+        if (family == ADDRESS_NONE || (uint8_t)family == prefix->address.family) {
+            vip->checks[vip->checks_n++] = i;
+        }
+    }
+}
+
+static int governing_read(const struct yaml_node *node, const struct config *config,
+                          const struct prefix *prefix, struct config_vip *vip,
+                          struct failure *failure)
+{
+    const struct yaml_node *requires = yaml_get(node, "requires");
+    bool hard = false;
+    int result = 0;
+
+    if (requires) {
+        result = requires_read(requires, config, vip, failure);
+    } else {
+        governing_default(config, prefix, vip);
+    }
+    for (size_t i = 0; i < vip->checks_n; i++) {
+        hard = hard || config->checks[vip->checks[i]].hard;
+    }
+    if (result == 0 && !hard) {
+        return yaml_fail(requires ? requires : node, -EINVAL, failure,
+                         "no hard check governs this VIP: nothing would ever withdraw it");
+    }
+    return result;
+}
+
+static int vip_read(const struct yaml_node *node, const struct route_attributes *defaults,
+                    struct config *config, struct failure *failure)
+{
+    static const char *const known[] = {"prefix", "announce", "requires", NULL};
+    static const char *const later[] = {"services", "drain", "min_announced", NULL};
+    struct route *route = &config->routes[config->vips_n];
+    int result;
+
+    if (yaml_kind(node) != YAML_KIND_MAP) {
+        return yaml_fail(node, -EINVAL, failure, "a VIP is a map with a prefix");
+    }
+    result = config_check_keys(node, known, later, failure);
+    result = result ? result : prefix_read(node, config, &route->prefix, failure);
+    route->attributes = *defaults;
+    result = result ? result
+                    : config_read_announce(yaml_get(node, "announce"), &route->attributes, failure);
+    if (result == 0 && !route->attributes.next_hop_self &&
+        route->attributes.next_hop.family != route->prefix.address.family) {
+        return yaml_fail(node, -EINVAL, failure, "next_hop is not of the family of this prefix");
+    }
+    result = result ? result
+                    : governing_read(node, config, &route->prefix, &config->vips[config->vips_n],
+                                     failure);
+    config->vips_n++;
+    return result;
+}
+
+static int vips_read(const struct yaml_node *root, struct config *config, struct failure *failure)
+{
+    const struct yaml_node *vips = yaml_get(root, "vips");
+    struct route_attributes defaults = {.next_hop_self = true};
+    int result = config_read_announce(yaml_get(root, "announce"), &defaults, failure);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!vips || yaml_kind(vips) != YAML_KIND_LIST || yaml_count(vips) == 0) {
+        return yaml_fail(vips ? vips : root, -EINVAL, failure,
+                         "vips must be a list of at least one VIP");
+    }
+    if (yaml_count(vips) > CONFIG_VIPS_MAX) {
+        return yaml_fail(vips, -ERANGE, failure, "more than %d VIPs", CONFIG_VIPS_MAX);
+    }
+    for (size_t i = 0; result == 0 && i < yaml_count(vips); i++) {
+        result = vip_read(yaml_item(vips, i), &defaults, config, failure);
+    }
+    return result;
+}
+
+static bool neighbor_carries(const struct config *config, uint8_t family)
+{
+    for (size_t i = 0; i < config->neighbors_n; i++) {
+        if (config->neighbors[i].address.family == family) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int neighbors_read(const struct yaml_node *root, struct config *config,
+                          struct failure *failure)
+{
+    const struct yaml_node *neighbors = yaml_get(root, "neighbors");
+    const struct yaml_node *vips = yaml_get(root, "vips");
+    int result = 0;
+
+    if (!neighbors) {
+        return 0;
+    }
+    if (yaml_kind(neighbors) != YAML_KIND_LIST || yaml_count(neighbors) == 0 ||
+        yaml_count(neighbors) > CONFIG_NEIGHBORS_MAX) {
+        return yaml_fail(neighbors, -EINVAL, failure, "neighbors must be a list of 1 to %d",
+                         CONFIG_NEIGHBORS_MAX);
+    }
+    for (size_t i = 0; result == 0 && i < yaml_count(neighbors); i++) {
+        result = config_read_neighbor(yaml_item(neighbors, i), &config->neighbors[i], failure);
+        config->neighbors_n = i + 1;
+    }
+    /* Each session carries its own family. ExaBGP says "done" to a route no session carries, and
+     * sends nothing. */
+    for (size_t i = 0; result == 0 && i < config->vips_n; i++) {
+        if (!neighbor_carries(config, config->routes[i].prefix.address.family)) {
+            return yaml_fail(yaml_item(vips, i), -EINVAL, failure,
+                             "no neighbor of its family: it would be announced to nobody");
+        }
+    }
+    return result;
+}
+
+static int control_read(const struct yaml_node *node, struct config *config,
+                        struct failure *failure)
+{
+    struct sockaddr_un address;
+    char *path = NULL;
+    int result;
+
+    if (!node || yaml_is_off(node)) {
+        return 0;
+    }
+    result = yaml_path(node, &path, failure);
+    if (result == 0 && strlen(path) >= sizeof(address.sun_path)) {
+        result = yaml_fail(node, -ENAMETOOLONG, failure, "a socket path is at most %zu bytes",
+                           sizeof(address.sun_path) - 1);
+    }
+    result = result ? result : config_keep_text(config->arena, path, &config->control, failure);
+    free(path);
+    return result;
+}
+
+/* A probe to a VIP that this host should have must not leave the host, or another PoP answers it.
+ */
+static void servers_mark(struct config *config)
+{
+    for (size_t i = 0; i < config->checks_n; i++) {
+        for (size_t k = 0; k < config->vips_n; k++) {
+            if (config->routes[k].attributes.next_hop_self &&
+                prefix_contains(&config->routes[k].prefix, &config->checks[i].server.address)) {
+                config->checks[i].server_is_vip = true;
+            }
+        }
+    }
+}
+
+static int root_read(const struct yaml_node *root, struct config *config, struct failure *failure)
+{
+    static const char *const known[] = {"vips", "announce", "checks", "neighbors", "control", NULL};
+    static const char *const later[] = {"drain",     "restart_grace", "metrics", "guard",
+                                        "state_dir", "peers",         NULL};
+    int result = config_check_keys(root, known, later, failure);
+
+    result = result ? result : checks_read(root, config, failure);
+    result = result ? result : vips_read(root, config, failure);
+    result = result ? result : neighbors_read(root, config, failure);
+    result = result ? result : control_read(yaml_get(root, "control"), config, failure);
+    if (result == 0) {
+        servers_mark(config);
+    }
+    return result;
+}
+
+static int document_read(const struct yaml_document *document, const char *path,
+                         struct config **ret_config, struct failure *failure)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    int result;
+
+    if (!config || !(config->arena = arena_new())) {
+        free(config);
+        return failure_set(failure, -ENOMEM, "out of memory");
+    }
+    result = config_keep_text(config->arena, path, &config->path, failure);
+    result = result ? result : root_read(yaml_root(document), config, failure);
+    if (result < 0) {
+        config_free(config);
+        return result;
+    }
+    *ret_config = config;
+    return 0;
+}
+
+int config_load_file(const char *path, struct config **ret_config, struct failure *failure)
+{
+    struct yaml_document *document;
+    int result = yaml_load_file(path, &document, failure);
+
+    if (result == 0) {
+        result = document_read(document, path, ret_config, failure);
+        yaml_unload(document);
+    }
+    return result;
+}
+
+int config_load_bytes(const char *name, const uint8_t *bytes, size_t len,
+                      struct config **ret_config, struct failure *failure)
+{
+    struct yaml_document *document;
+    int result = yaml_load_bytes(name, bytes, len, &document, failure);
+
+    if (result == 0) {
+        result = document_read(document, name, ret_config, failure);
+        yaml_unload(document);
+    }
+    return result;
+}
+
+void config_free(struct config *config)
+{
+    if (config) {
+        arena_free(config->arena);
+        free(config);
+    }
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * bgp.yaml as values: what is announced, what governs it, and whom ExaBGP talks to. Read once,
+ * whole, and immutable afterwards. What this version does not do is refused by name and place,
+ * never ignored.
+ */
+#ifndef BGP_CONFIG_H
+#define BGP_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/failure.h"
+#include "bgp/decide/health.h"
+#include "bgp/probe/dns_check.h"
+#include "bgp/speak/route.h"
+
+#define CONFIG_VIPS_MAX 64
+#define CONFIG_CHECKS_MAX 64
+#define CONFIG_NEIGHBORS_MAX 32
+
+struct config_check {
+    const char *name;
+    bool hard;
+    enum address_family
+        family; /* of the VIPs it governs when they name no checks; ADDRESS_NONE: of all */
+    struct endpoint server;
+    bool server_is_vip; /* then the probe must not leave the host */
+    struct dns_check dns;
+    const char *qname_text;
+    const char *qtype_text;
+    int64_t interval_ns; /* from the start of one probe to the start of the next */
+    int64_t retry_ns;    /* the same after a failure, while the check is up: confirms or clears it
+                            sooner */
+    int64_t timeout_ns;
+    struct health_limits limits;
+};
+
+struct config_vip {
+    size_t checks_n; /* at least one, at least one of them hard */
+    size_t checks[CONFIG_CHECKS_MAX];
+};
+
+struct config_neighbor {
+    struct address address;
+    struct address local_address;
+    uint32_t local_as;
+    uint32_t peer_as;
+    struct address router_id; /* IPv4 */
+    uint32_t hold_time_s;
+};
+
+struct config {
+    const char *path;    /* as given */
+    const char *control; /* socket path, or NULL */
+    size_t vips_n;
+    struct route routes[CONFIG_VIPS_MAX]; /* of the VIP with the same index */
+    struct config_vip vips[CONFIG_VIPS_MAX];
+    size_t checks_n;
+    struct config_check checks[CONFIG_CHECKS_MAX];
+    size_t neighbors_n; /* 0: exabgp.conf is written by hand */
+    struct config_neighbor neighbors[CONFIG_NEIGHBORS_MAX];
+    struct arena *arena; /* owns the texts */
+};
+
+/* 0, or a negative errno value and "FILE:LINE:COL: reason". The caller frees. */
+int config_load_file(const char *path, struct config **ret_config, struct failure *failure);
+int config_load_bytes(const char *name, const uint8_t *bytes, size_t len,
+                      struct config **ret_config, struct failure *failure);
+
+void config_free(struct config *config);
+
+#endif

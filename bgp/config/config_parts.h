@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The pieces bgp.yaml is read with; only config*.c include this. All return 0 or a negative errno
+ * value with the place in the failure.
+ */
+#ifndef BGP_CONFIG_PARTS_H
+#define BGP_CONFIG_PARTS_H
+
+#include "base/arena.h"
+#include "base/yaml.h"
+#include "bgp/config/config.h"
+
+/* As yaml_check_keys(), but a key of the `later` list is refused as "not supported yet". */
+int config_check_keys(const struct yaml_node *node, const char *const *known,
+                      const char *const *later, struct failure *failure);
+
+/* A copy of the text that lives as long as the configuration. */
+int config_keep_text(struct arena *arena, const char *text, const char **ret_text,
+                     struct failure *failure);
+
+/* One entry of `checks`. */
+int config_read_check(const struct yaml_node *node, struct arena *arena,
+                      struct config_check *ret_check, struct failure *failure);
+
+/* The keys of an `announce` map over what `attributes` already holds. NULL changes nothing. */
+int config_read_announce(const struct yaml_node *node, struct route_attributes *attributes,
+                         struct failure *failure);
+
+/* One entry of `neighbors`. */
+int config_read_neighbor(const struct yaml_node *node, struct config_neighbor *ret_neighbor,
+                         struct failure *failure);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * isochrone-bgp: announces this PoP's VIPs through ExaBGP while what stands behind them answers.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "bgp/config/config.h"
+#include "bgp/daemon/loop.h"
+#include "bgp/daemon/once.h"
+#include "bgp/speak/exabgp_config.h"
+
+/* ExaBGP stops altogether, with every route it has, when a process dies six times within about a
+ * minute. */
+#define FAIL_SLOWLY_NS (15 * CLOCK_NS_PER_S)
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_ONCE, MODE_DRY_RUN, MODE_EXABGP_CONFIG };
+
+struct arguments {
+    enum mode mode;
+    const char *config;
+    bool json;
+};
+
+static void usage(FILE *file)
+{
+    fputs("Usage: isochrone-bgp --config FILE [--check | --once [--json] | --dry-run |\n"
+          "                     --print-exabgp-config]\n"
+          "\n"
+          "Announces the VIPs of FILE (bgp.yaml) while their checks pass. Started by ExaBGP as an\n"
+          "API process: commands on stdout, replies on stdin, log on stderr. SIGHUP starts anew\n"
+          "with the file as it is then, if it is valid; routes stay meanwhile.\n"
+          "\n"
+          "  -c, --config FILE        configuration\n"
+          "      --check              read FILE and say what is wrong\n"
+          "      --once               make every check once; exit 1 unless every VIP would be\n"
+          "                           announced\n"
+          "      --json               with --once: one JSON object instead of a table\n"
+          "      --dry-run            probe and decide, but print changes to stderr\n"
+          "      --print-exabgp-config\n"
+          "                           the exabgp.conf for the neighbors in FILE\n"
+          "      --verbose            log more\n"
+          "      --help, --version\n",
+          file);
+}
+
+enum option_id {
+    OPTION_CHECK = 256,
+    OPTION_ONCE,
+    OPTION_DRY_RUN,
+    OPTION_EXABGP_CONFIG,
+    OPTION_REPLAY,
+    OPTION_JSON,
+    OPTION_VERBOSE,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"once", no_argument, NULL, OPTION_ONCE},
+    {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+    {"print-exabgp-config", no_argument, NULL, OPTION_EXABGP_CONFIG},
+    {"replay", required_argument, NULL, OPTION_REPLAY},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"verbose", no_argument, NULL, OPTION_VERBOSE},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* -1 to go on, else the exit code. */
+static int option_take(struct arguments *arguments, int option)
+{
+    switch (option) {
+    case 'c':
+        arguments->config = optarg;
+        return -1;
+    case OPTION_CHECK:
+        arguments->mode = MODE_CHECK;
+        return -1;
+    case OPTION_ONCE:
+        arguments->mode = MODE_ONCE;
+        return -1;
+    case OPTION_DRY_RUN:
+        arguments->mode = MODE_DRY_RUN;
+        return -1;
+    case OPTION_EXABGP_CONFIG:
+        arguments->mode = MODE_EXABGP_CONFIG;
+        return -1;
+    case OPTION_JSON:
+        arguments->json = true;
+        return -1;
+    case OPTION_VERBOSE:
+        log_set_threshold(LOG_LEVEL_DEBUG);
+        return -1;
+    case OPTION_REPLAY:
+        fputs("isochrone-bgp: --replay is not supported yet\n", stderr);
+        return 2;
+    case OPTION_HELP:
+        usage(stdout);
+        return 0;
+    case OPTION_VERSION:
+        puts("isochrone-bgp " ISOCHRONE_VERSION);
+        return 0;
+    default:
+        usage(stderr);
+        return 2;
+    }
+}
+
+/* Under ExaBGP a failed start waits a while, or until ExaBGP is gone; what comes meanwhile is read
+ * and dropped, so that ExaBGP does not block on us. */
+static void fail_slowly(void)
+{
+    const int64_t end_ns = clock_monotonic_ns() + FAIL_SLOWLY_NS;
+    struct stat status;
+
+    if (fstat(STDIN_FILENO, &status) < 0 ||
+        !(S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode))) {
+        return;
+    }
+    for (int64_t left_ns = FAIL_SLOWLY_NS; left_ns > 0; left_ns = end_ns - clock_monotonic_ns()) {
+        struct pollfd item = {.fd = STDIN_FILENO, .events = POLLIN};
+        char bytes[4096];
+
+        if (poll(&item, 1, (int)(left_ns / CLOCK_NS_PER_MS) + 1) > 0) {
+            const ssize_t len = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+            if (len == 0 || (len < 0 && errno != EAGAIN && errno != EINTR)) {
+                return;
+            }
+        }
+    }
+}
+
+static int check(const struct config *config)
+{
+    bool used[CONFIG_CHECKS_MAX] = {false};
+
+    for (size_t i = 0; i < config->vips_n; i++) {
+        for (size_t k = 0; k < config->vips[i].checks_n; k++) {
+            used[config->vips[i].checks[k]] = true;
+        }
+    }
+    for (size_t i = 0; i < config->checks_n; i++) {
+        if (!used[i]) {
+            fprintf(stderr, "%s: note: check %s governs no VIP\n", config->path,
+                    config->checks[i].name);
+        }
+    }
+    printf("%s: good: %zu VIPs, %zu checks, %zu neighbors\n", config->path, config->vips_n,
+           config->checks_n, config->neighbors_n);
+    return 0;
+}
+
+static int exabgp_config_print(const struct config *config, struct failure *failure)
+{
+    char program[PATH_MAX], path[PATH_MAX];
+    const ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+    if (len < 0 || !realpath(config->path, path)) {
+        return failure_set(failure, -errno, "%s: %s", config->path, strerror(errno));
+    }
+    program[len] = '\0';
+    return exabgp_config_write(stdout, config, program, path, failure);
+}
+
+static int run(const struct config *config, bool dry_run, char **argv, struct failure *failure)
+{
+    const struct loop_options options = {STDIN_FILENO, STDOUT_FILENO, dry_run};
+    enum loop_end end;
+    int result;
+
+    /* ExaBGP may be killed without closing anything in order; nobody would steer an orphan. */
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) {
+        log_warning("PR_SET_PDEATHSIG: %s", strerror(errno));
+    }
+    result = loop_run(config, &options, &end, failure);
+    if (result == 0 && end == LOOP_END_RELOAD) {
+        /* The same process and pipes for ExaBGP, a new start for us; routes are taken over. */
+        execv(strchr(argv[0], '/') ? argv[0] : "/proc/self/exe", argv);
+        return failure_set(failure, -errno, "starting anew: %s", strerror(errno));
+    }
+    return result;
+}
+
+static int mode_run(const struct arguments *arguments, const struct config *config, char **argv,
+                    struct failure *failure)
+{
+    bool good = true;
+    int result = 0;
+
+    switch (arguments->mode) {
+    case MODE_CHECK:
+        return check(config);
+    case MODE_ONCE:
+        result = once_run(config, stdout, arguments->json, &good, failure);
+        break;
+    case MODE_EXABGP_CONFIG:
+        result = exabgp_config_print(config, failure);
+        break;
+    case MODE_RUN:
+    case MODE_DRY_RUN:
+        result = run(config, arguments->mode == MODE_DRY_RUN, argv, failure);
+        break;
+    }
+    if (result < 0) {
+        log_error("%s", failure->text);
+    }
+    return result < 0 || !good;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {.mode = MODE_RUN};
+    struct failure failure = {{0}};
+    struct config *config = NULL;
+    int option, code;
+
+    log_open("isochrone-bgp", LOG_LEVEL_INFO);
+    while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+        code = option_take(&arguments, option);
+        if (code >= 0) {
+            return code;
+        }
+    }
+    if (!arguments.config || optind < argc) {
+        usage(stderr);
+        return 2;
+    }
+    if (config_load_file(arguments.config, &config, &failure) < 0) {
+        if (arguments.mode == MODE_RUN) {
+            log_error("%s", failure.text);
+            fail_slowly();
+        } else {
+            fprintf(stderr, "%s\n", failure.text);
+        }
+        return 1;
+    }
+    code = mode_run(&arguments, config, argv, &failure);
+    if (code != 0 && arguments.mode == MODE_RUN) {
+        fail_slowly();
+    }
+    config_free(config);
+    return code;
+}

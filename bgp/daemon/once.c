@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/daemon/once.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "bgp/decide/policy.h"
+#include "bgp/probe/prober.h"
+
+struct once {
+    const struct config *config;
+    size_t waiting_n;
+    struct health healths[CONFIG_CHECKS_MAX];
+    struct probe_outcome outcomes[CONFIG_CHECKS_MAX];
+};
+
+static int64_t observed(void *context, size_t check, const struct probe_outcome *outcome,
+                        int64_t started_ns, int64_t now_ns)
+{
+    static const struct health_limits first = {.rise = 1, .fall = 1};
+    struct once *once = context;
+
+    (void)started_ns;
+    once->outcomes[check] = *outcome;
+    health_observe(&once->healths[check], &first, outcome->observation, now_ns);
+    once->waiting_n--;
+    return INT64_MAX / 2; /* no second one */
+}
+
+static int checks_run(struct once *once, struct failure *failure)
+{
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct prober *prober =
+        epoll_fd < 0 ? NULL
+                     : prober_new(once->config, epoll_fd, 0, observed, once, clock_monotonic_ns());
+
+    while (prober && once->waiting_n > 0) {
+        struct epoll_event events[16];
+        const int64_t left_ns = prober_deadline_ns(prober) - clock_monotonic_ns();
+        const int count = epoll_wait(epoll_fd, events, 16,
+                                     left_ns > 0 ? (int)(left_ns / CLOCK_NS_PER_MS) + 1 : 0);
+
+        for (int i = 0; i < count; i++) {
+            prober_read(prober, events[i].data.u64, clock_monotonic_ns());
+        }
+        prober_run(prober, clock_monotonic_ns());
+    }
+    fd_close(&epoll_fd);
+    if (!prober) {
+        return failure_set(failure, -ENOMEM, "cannot set up the probes: %s", strerror(errno));
+    }
+    prober_free(prober);
+    return 0;
+}
+
+static void vip_decide(const struct once *once, size_t vip, struct policy_verdict *verdict)
+{
+    const struct config_vip *governed = &once->config->vips[vip];
+    struct policy_check checks[CONFIG_CHECKS_MAX];
+
+    for (size_t i = 0; i < governed->checks_n; i++) {
+        const size_t check = governed->checks[i];
+
+        checks[i] = (struct policy_check){.name = once->config->checks[check].name,
+                                          .hard = once->config->checks[check].hard,
+                                          .health = &once->healths[check],
+                                          .evidence = once->outcomes[check].evidence};
+    }
+    policy_decide(checks, governed->checks_n, false, verdict);
+}
+
+static json_t *check_json(const struct once *once, size_t check)
+{
+    const struct config_check *config = &once->config->checks[check];
+    const struct probe_outcome *outcome = &once->outcomes[check];
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:f}", "check", config->name, "class",
+                     config->hard ? "hard" : "soft", "verdict",
+                     health_observation_name(outcome->observation), "evidence", outcome->evidence,
+                     "elapsed_ms", (double)outcome->elapsed_ns / (double)CLOCK_NS_PER_MS);
+}
+
+static void table_print(FILE *file, const struct once *once, bool *good)
+{
+    char text[ADDRESS_TEXT_LEN];
+
+    for (size_t i = 0; i < once->config->checks_n; i++) {
+        const struct probe_outcome *outcome = &once->outcomes[i];
+
+        fprintf(file, "check  %-24s %-9s %s, %.1f ms\n", once->config->checks[i].name,
+                health_observation_name(outcome->observation), outcome->evidence,
+                (double)outcome->elapsed_ns / (double)CLOCK_NS_PER_MS);
+    }
+    for (size_t i = 0; i < once->config->vips_n; i++) {
+        struct policy_verdict verdict;
+
+        vip_decide(once, i, &verdict);
+        *good = *good && verdict.wish == ROUTE_ANNOUNCE;
+        fprintf(file, "vip    %-24s %-9s %s\n",
+                prefix_format(&once->config->routes[i].prefix, text), route_wish_name(verdict.wish),
+                verdict.reason);
+    }
+}
+
+static int json_print(FILE *file, const struct once *once, bool *good)
+{
+    json_t *checks = json_array(), *vips = json_array(), *root;
+    char text[ADDRESS_TEXT_LEN];
+    int result;
+
+    for (size_t i = 0; i < once->config->checks_n; i++) {
+        json_array_append_new(checks, check_json(once, i));
+    }
+    for (size_t i = 0; i < once->config->vips_n; i++) {
+        struct policy_verdict verdict;
+
+        vip_decide(once, i, &verdict);
+        *good = *good && verdict.wish == ROUTE_ANNOUNCE;
+        json_array_append_new(vips, json_pack("{s:s, s:s, s:b, s:s}", "vip",
+                                              prefix_format(&once->config->routes[i].prefix, text),
+                                              "wish", route_wish_name(verdict.wish), "degraded",
+                                              verdict.degraded, "reason", verdict.reason));
+    }
+    root = json_pack("{s:o, s:o}", "checks", checks, "vips", vips);
+    result =
+        root && json_dumpf(root, file, JSON_COMPACT) == 0 && fputc('\n', file) != EOF ? 0 : -EIO;
+    json_decref(root);
+    return result;
+}
+
+int once_run(const struct config *config, FILE *file, bool json, bool *ret_good,
+             struct failure *failure)
+{
+    struct once once = {.config = config, .waiting_n = config->checks_n};
+    const int64_t now_ns = clock_monotonic_ns();
+    int result;
+
+    for (size_t i = 0; i < config->checks_n; i++) {
+        health_init(&once.healths[i], now_ns);
+    }
+    result = checks_run(&once, failure);
+    if (result < 0) {
+        return result;
+    }
+    *ret_good = true;
+    if (!json) {
+        table_print(file, &once, ret_good);
+        return 0;
+    }
+    result = json_print(file, &once, ret_good);
+    return result ? failure_set(failure, result, "cannot print") : 0;
+}

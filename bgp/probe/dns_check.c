@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/probe/dns_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <libknot/libknot.h>
+
+#define HEADER_LEN ((size_t)KNOT_WIRE_HEADER_SIZE)
+#define UDP_PAYLOAD 1232 /* what fits any path without fragments (DNS flag day 2020) */
+
+int dns_check_parse_name(const char *text, uint8_t ret_name[static DNS_CHECK_NAME_LEN])
+{
+    uint8_t name[DNS_CHECK_NAME_LEN] = {0};
+
+    if (!knot_dname_from_str(name, text, sizeof(name)) ||
+        knot_dname_wire_check(name, name + sizeof(name), NULL) <= 0) {
+        return -EINVAL;
+    }
+    memcpy(ret_name, name, sizeof(name));
+    return 0;
+}
+
+int dns_check_parse_type(const char *text, uint16_t *ret_type)
+{
+    uint16_t type;
+
+    if (knot_rrtype_from_string(text, &type) != 0 || type == 0 || type == KNOT_RRTYPE_OPT ||
+        (type >= 128 && type <= 255)) { /* QTYPEs and meta-TYPEs, RFC 6895 section 3.1 */
+        return -EINVAL;
+    }
+    *ret_type = type;
+    return 0;
+}
+
+int dns_check_parse_rcode(const char *text, uint16_t *ret_rcode)
+{
+    for (const knot_lookup_t *entry = knot_rcode_names; entry->name; entry++) {
+        if (strcasecmp(entry->name, text) == 0 && entry->id >= 0 && entry->id <= 15) {
+            *ret_rcode = (uint16_t)entry->id;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int option_add_subnet(knot_rrset_t *opt, const struct prefix *subnet)
+{
+    const struct endpoint endpoint = {.address = subnet->address};
+    struct sockaddr_storage storage = {0};
+    knot_edns_client_subnet_t option = {0};
+    uint8_t *bytes = NULL;
+    uint16_t len;
+
+    endpoint_to_sockaddr(&endpoint, &storage);
+    if (knot_edns_client_subnet_set_addr(&option, &storage) != KNOT_EOK) {
+        return -EINVAL;
+    }
+    option.source_len = subnet->len;
+    option.scope_len = 0; /* MUST be 0 in queries, RFC 7871 section 6 */
+    len = knot_edns_client_subnet_size(&option);
+    if (len == 0 || knot_edns_reserve_option(opt, KNOT_EDNS_OPTION_CLIENT_SUBNET, len, &bytes,
+                                             NULL) != KNOT_EOK) {
+        return -ENOMEM;
+    }
+    return knot_edns_client_subnet_write(bytes, len, &option) == KNOT_EOK ? 0 : -EINVAL;
+}
+
+static int packet_fill(knot_pkt_t *packet, const struct dns_check *check, uint16_t id,
+                       knot_rrset_t *opt)
+{
+    knot_wire_set_id(packet->wire, id);
+    if (knot_pkt_put_question(packet, check->qname, KNOT_CLASS_IN, check->qtype) != KNOT_EOK) {
+        return -EINVAL;
+    }
+    if (knot_edns_init(opt, UDP_PAYLOAD, 0, KNOT_EDNS_VERSION, NULL) != KNOT_EOK) {
+        return -ENOMEM;
+    }
+    if (check->has_subnet) {
+        const int result = option_add_subnet(opt, &check->subnet);
+
+        if (result < 0) {
+            return result;
+        }
+    }
+    if (knot_pkt_begin(packet, KNOT_ADDITIONAL) != KNOT_EOK ||
+        knot_pkt_put(packet, KNOT_COMPR_HINT_NONE, opt, 0) != KNOT_EOK) {
+        return -EINVAL;
+    }
+    return (int)packet->size;
+}
+
+int dns_check_query(const struct dns_check *check, uint16_t id,
+                    uint8_t ret_query[static DNS_CHECK_QUERY_LEN])
+{
+    knot_pkt_t *packet;
+    knot_rrset_t opt;
+    int result;
+
+    memset(ret_query, 0, DNS_CHECK_QUERY_LEN); /* libknot adds to the header it finds */
+    packet = knot_pkt_new(ret_query, DNS_CHECK_QUERY_LEN, NULL);
+    if (!packet) {
+        return -ENOMEM;
+    }
+    knot_rrset_init_empty(&opt);
+    result = packet_fill(packet, check, id, &opt);
+    knot_rrset_clear(&opt, NULL);
+    knot_pkt_free(packet);
+    return result;
+}
+
+/* The question section in our own query: name, type and class. */
+static size_t question_len(const struct dns_check *check)
+{
+    return knot_dname_size(check->qname) + 4;
+}
+
+/* The answer must echo the question; letters may come back in another case. Label lengths are below
+ * 64, so folding the whole name at once cannot make two different names equal. */
+static bool question_matches(const struct dns_check *check, const uint8_t *query,
+                             const uint8_t *bytes, size_t len)
+{
+    const size_t name_len = knot_dname_size(check->qname);
+
+    if (len < HEADER_LEN + question_len(check) || knot_wire_get_qdcount(bytes) != 1) {
+        return false;
+    }
+    for (size_t i = 0; i < name_len; i++) {
+        uint8_t a = query[HEADER_LEN + i], b = bytes[HEADER_LEN + i];
+
+        a = a >= 'A' && a <= 'Z' ? (uint8_t)(a + 32) : a;
+        b = b >= 'A' && b <= 'Z' ? (uint8_t)(b + 32) : b;
+        if (a != b) {
+            return false;
+        }
+    }
+    return memcmp(query + HEADER_LEN + name_len, bytes + HEADER_LEN + name_len, 4) == 0;
+}
+
+static const char *rcode_name(uint16_t rcode)
+{
+    for (const knot_lookup_t *entry = knot_rcode_names; entry->name; entry++) {
+        if (entry->id == rcode) {
+            return entry->name;
+        }
+    }
+    return "an unknown RCODE";
+}
+
+static bool rdata_to_address(uint16_t type, const knot_rdata_t *rdata, struct address *ret_address)
+{
+    *ret_address = (struct address){0};
+    if (type == KNOT_RRTYPE_A && rdata->len == 4) {
+        ret_address->family = ADDRESS_IPV4;
+    } else if (type == KNOT_RRTYPE_AAAA && rdata->len == 16) {
+        ret_address->family = ADDRESS_IPV6;
+    } else {
+        return false;
+    }
+    memcpy(ret_address->bytes, rdata->data, rdata->len);
+    return true;
+}
+
+static bool address_expected(const struct dns_check *check, const struct address *address)
+{
+    for (size_t i = 0; i < check->addresses_n; i++) {
+        if (address_compare(&check->addresses[i], address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct answers {
+    size_t records_n;
+    bool has_address, has_unexpected;
+    struct address first, unexpected;
+};
+
+static void answers_add(struct answers *answers, const struct dns_check *check,
+                        const knot_rrset_t *rrset)
+{
+    knot_rdata_t *rdata = rrset->rrs.rdata;
+
+    for (uint16_t i = 0; i < rrset->rrs.count; i++, rdata = knot_rdataset_next(rdata)) {
+        struct address address;
+
+        answers->records_n++;
+        if (!rdata_to_address(rrset->type, rdata, &address)) {
+            continue;
+        }
+        if (!answers->has_address) {
+            answers->has_address = true;
+            answers->first = address;
+        }
+        if (!answers->has_unexpected && !address_expected(check, &address)) {
+            answers->has_unexpected = true;
+            answers->unexpected = address;
+        }
+    }
+}
+
+static struct answers answers_collect(const struct dns_check *check, const knot_pkt_t *packet)
+{
+    const knot_pktsection_t *section = knot_pkt_section(packet, KNOT_ANSWER);
+    struct answers answers = {0};
+
+    for (uint16_t i = 0; i < section->count; i++) {
+        const knot_rrset_t *rrset = knot_pkt_rr(section, i);
+
+        if (rrset->type == check->qtype && rrset->rclass == KNOT_CLASS_IN) {
+            answers_add(&answers, check, rrset);
+        }
+    }
+    return answers;
+}
+
+static enum dns_check_verdict judge_records(const struct dns_check *check, const knot_pkt_t *packet,
+                                            char evidence[static DNS_CHECK_EVIDENCE_LEN])
+{
+    const struct answers answers = answers_collect(check, packet);
+    char text[ADDRESS_TEXT_LEN];
+
+    if (answers.records_n == 0) {
+        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "NOERROR%s without a record of the type",
+                 knot_wire_get_tc(packet->wire) ? ", truncated," : "");
+        return DNS_CHECK_FAIL;
+    }
+    if (check->expect == DNS_CHECK_EXPECT_ADDRESSES && answers.has_unexpected) {
+        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "NOERROR with %s, which is not expected",
+                 address_format(&answers.unexpected, text));
+        return DNS_CHECK_FAIL;
+    }
+    snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "NOERROR, %zu records%s%s", answers.records_n,
+             answers.has_address ? ", " : "",
+             answers.has_address ? address_format(&answers.first, text) : "");
+    return DNS_CHECK_PASS;
+}
+
+static enum dns_check_verdict judge_packet(const struct dns_check *check, const knot_pkt_t *packet,
+                                           char evidence[static DNS_CHECK_EVIDENCE_LEN])
+{
+    const uint16_t rcode = knot_pkt_ext_rcode(packet);
+
+    if (check->expect == DNS_CHECK_EXPECT_RCODE) {
+        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "%s%s%s", rcode_name(rcode),
+                 rcode == check->rcode ? "" : " instead of ",
+                 rcode == check->rcode ? "" : rcode_name(check->rcode));
+        return rcode == check->rcode ? DNS_CHECK_PASS : DNS_CHECK_FAIL;
+    }
+    if (rcode != KNOT_RCODE_NOERROR) {
+        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "%s", rcode_name(rcode));
+        return DNS_CHECK_FAIL;
+    }
+    return judge_records(check, packet, evidence);
+}
+
+enum dns_check_verdict dns_check_judge(const struct dns_check *check, const uint8_t *query,
+                                       size_t query_len, const uint8_t *bytes, size_t len,
+                                       char ret_evidence[static DNS_CHECK_EVIDENCE_LEN])
+{
+    uint8_t copy[DNS_CHECK_ANSWER_LEN];
+    enum dns_check_verdict verdict;
+    knot_pkt_t *packet;
+    int result;
+
+    if (query_len < HEADER_LEN + question_len(check) || len < HEADER_LEN || len > sizeof(copy) ||
+        !knot_wire_get_qr(bytes) || knot_wire_get_id(bytes) != knot_wire_get_id(query) ||
+        !question_matches(check, query, bytes, len)) {
+        return DNS_CHECK_IGNORE;
+    }
+    memcpy(copy, bytes, len); /* the parser wants writable memory */
+    packet = knot_pkt_new(copy, (uint16_t)len, NULL);
+    if (!packet) {
+        snprintf(ret_evidence, DNS_CHECK_EVIDENCE_LEN, "out of memory");
+        return DNS_CHECK_UNJUDGED;
+    }
+    result = knot_pkt_parse(packet, 0);
+    if (result == KNOT_ENOMEM) {
+        snprintf(ret_evidence, DNS_CHECK_EVIDENCE_LEN, "out of memory");
+        verdict = DNS_CHECK_UNJUDGED;
+    } else if (result != KNOT_EOK) {
+        snprintf(ret_evidence, DNS_CHECK_EVIDENCE_LEN, "a malformed answer of %zu bytes", len);
+        verdict = DNS_CHECK_FAIL;
+    } else {
+        verdict = judge_packet(check, packet, ret_evidence);
+    }
+    knot_pkt_free(packet);
+    return verdict;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/speak/exabgp_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define BACKOFF_MAX_S 30
+
+int64_t exabgp_backoff_ns(uint32_t failures_n)
+{
+    const uint32_t shift = failures_n < 6 ? failures_n : 6;
+    const int64_t seconds = INT64_C(1) << shift;
+
+    return (seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S) * CLOCK_NS_PER_S;
+}
+
+int exabgp_table_init(struct exabgp_table *table, const struct route *routes, size_t routes_n,
+                      int64_t now_ns)
+{
+    *table = (struct exabgp_table){.count = routes_n};
+    table->entries = calloc(routes_n ? routes_n : 1, sizeof(*table->entries));
+    if (!table->entries) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < routes_n; i++) {
+        table->entries[i].route = &routes[i];
+        table->entries[i].retry_ns = now_ns;
+        table->entries[i].status.known_ns = now_ns;
+    }
+    return 0;
+}
+
+void exabgp_table_wish(struct exabgp_table *table, size_t route, enum route_wish wish)
+{
+    struct exabgp_table_entry *entry = &table->entries[route];
+
+    if (entry->status.wish == wish) {
+        return;
+    }
+    entry->status.wish = wish;
+    /* What failed before was another wish. */
+    entry->status.failures_n = 0;
+    entry->retry_ns = INT64_MIN;
+}
+
+enum route_wish exabgp_table_need(const struct exabgp_table_entry *entry)
+{
+    switch (entry->status.wish) {
+    case ROUTE_HOLD:
+        return ROUTE_HOLD;
+    case ROUTE_ANNOUNCE:
+        return entry->status.known == EXABGP_KNOWN_ANNOUNCED ? ROUTE_HOLD : ROUTE_ANNOUNCE;
+    case ROUTE_WITHDRAW:
+        return entry->status.known == EXABGP_KNOWN_WITHDRAWN ? ROUTE_HOLD : ROUTE_WITHDRAW;
+    }
+    return ROUTE_HOLD;
+}
+
+size_t exabgp_table_next(const struct exabgp_table *table, enum route_wish need, int64_t now_ns)
+{
+    size_t i = 0;
+
+    while (i < table->count &&
+           (exabgp_table_need(&table->entries[i]) != need || now_ns < table->entries[i].retry_ns)) {
+        i++;
+    }
+    return i;
+}
+
+size_t exabgp_table_next_blind(const struct exabgp_table *table, int64_t by_ns)
+{
+    size_t i = 0;
+
+    while (i < table->count && (table->entries[i].blind || table->entries[i].retry_ns > by_ns ||
+                                exabgp_table_need(&table->entries[i]) != ROUTE_WITHDRAW)) {
+        i++;
+    }
+    return i;
+}
+
+void exabgp_table_set_known(struct exabgp_table *table, size_t route, enum exabgp_known known,
+                            int64_t now_ns)
+{
+    struct exabgp_route_status *status = &table->entries[route].status;
+
+    if (status->known != known) {
+        status->known = known;
+        status->known_ns = now_ns;
+    }
+}
+
+void exabgp_table_set_blind(struct exabgp_table *table, size_t route, int64_t now_ns)
+{
+    struct exabgp_table_entry *entry = &table->entries[route];
+
+    exabgp_table_set_known(table, route, EXABGP_KNOWN_NOTHING, now_ns);
+    entry->blind = true;
+    entry->blind_ns = entry->blind_ns ? entry->blind_ns : now_ns;
+}
+
+void exabgp_table_forget_blind(struct exabgp_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        table->entries[i].blind = false;
+    }
+}
+
+bool exabgp_table_fail(struct exabgp_table *table, size_t route, int64_t now_ns)
+{
+    struct exabgp_table_entry *entry = &table->entries[route];
+
+    entry->retry_ns = now_ns + exabgp_backoff_ns(entry->status.failures_n);
+    return entry->status.failures_n++ == 0;
+}
+
+void exabgp_table_announce_anew(struct exabgp_table *table, int64_t now_ns)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->entries[i].status.known == EXABGP_KNOWN_ANNOUNCED) {
+            exabgp_table_set_known(table, i, EXABGP_KNOWN_FOUND, now_ns);
+        }
+    }
+}
+
+void exabgp_table_read_start(struct exabgp_table *table)
+{
+    table->foreign_n = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        table->entries[i].reading_n = 0;
+    }
+}
+
+void exabgp_table_read_add(struct exabgp_table *table, const struct prefix *prefix)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (prefix_compare(&table->entries[i].route->prefix, prefix) == 0) {
+            table->entries[i].reading_n++;
+            return;
+        }
+    }
+    table->foreign_n++;
+}
+
+enum exabgp_finding exabgp_table_read_apply(struct exabgp_table *table, size_t route,
+                                            int64_t now_ns)
+{
+    struct exabgp_table_entry *entry = &table->entries[route];
+    const bool held = entry->reading_n > 0;
+    enum exabgp_finding finding = EXABGP_FINDING_NONE;
+
+    entry->status.holders_n = entry->reading_n;
+    entry->status.read = true;
+    switch (entry->status.known) {
+    case EXABGP_KNOWN_ANNOUNCED:
+    case EXABGP_KNOWN_WITHDRAWN:
+        if (held == (entry->status.known == EXABGP_KNOWN_ANNOUNCED)) {
+            entry->status.failures_n = 0;
+        } else {
+            exabgp_table_set_known(table, route, EXABGP_KNOWN_NOTHING, now_ns);
+            finding = EXABGP_FINDING_MISMATCH;
+        }
+        break;
+    case EXABGP_KNOWN_NOTHING:
+    case EXABGP_KNOWN_FOUND:
+        exabgp_table_set_known(table, route, held ? EXABGP_KNOWN_FOUND : EXABGP_KNOWN_WITHDRAWN,
+                               now_ns);
+        if (!held && entry->blind_ns) {
+            finding = EXABGP_FINDING_WITHDRAWN;
+        }
+        break;
+    }
+    return finding;
+}
+
+int64_t exabgp_table_deadline_ns(const struct exabgp_table *table)
+{
+    int64_t deadline_ns = INT64_MAX;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct exabgp_table_entry *entry = &table->entries[i];
+
+        if (exabgp_table_need(entry) != ROUTE_HOLD && entry->retry_ns < deadline_ns) {
+            deadline_ns = entry->retry_ns;
+        }
+    }
+    return deadline_ns;
+}
+
+void exabgp_table_done(struct exabgp_table *table)
+{
+    free(table->entries);
+    table->entries = NULL;
+}
