@@ -11,16 +11,14 @@ Everything lives in the namespaces and below one folder, is named after it in la
 the host is listened on or changed. Needs root. Only the standard library is used.
 """
 import datetime
-import json
-import os
 import pathlib
 import re
-import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import time
+
+import spaces
+from spaces import LabError, Spaces, find, inside, parent_of, process_started, run, wait_for
 
 VIP4, VIP6 = "192.0.2.53/32", "2001:db8::53/128"
 NEEDED = ["ip", "nsenter", "bird", "birdc", "exabgp"]
@@ -68,91 +66,12 @@ control: bgp.sock
 """
 
 
-class LabError(Exception):
-    """What cannot be set up or did not happen, in words."""
-
-
 def why_not():
     """Why the lab cannot run here, or None."""
-    if os.geteuid() != 0:
-        return "it needs root"
-    for program in NEEDED:
-        if not find(program):
-            return f"{program} is not installed"
-    probe = f"isochrone-probe-{secrets.token_hex(3)}"
-    done = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        done = subprocess.run(["ip", "netns", "del", probe], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        return f"network namespaces cannot be made here ({done.stderr.strip()})"
-    return None
+    return spaces.why_not(NEEDED)
 
 
-def find(program):
-    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin")
-
-
-def inside(namespace):
-    """What to put before a command. Not `ip netns exec` and `ip -n`: they remount /, which a chroot may not be able to."""
-    return ["nsenter", f"--net=/run/netns/{namespace}", "--"]
-
-
-def run(*command):
-    """Its output; a LabError with what it complained about if it fails."""
-    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=30, check=False)
-    if done.returncode != 0:
-        raise LabError(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-def process_started(pid):
-    """When a process was started, in clock ticks: with it a process id names one process only."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def parent_of(pid):
-    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def wait_for(condition, seconds, what, step=0.01):
-    """The first true value of condition()."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise LabError(f"{what}: not within {seconds} s")
-        time.sleep(step)
-
-
-class Lab:
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder).resolve()
-        self.tag = ""
-        self.processes = {}  # name -> [pid, started]
-        self.made_folder = False
-
-    # ---- what is kept between calls
-
-    @classmethod
-    def open(cls, folder):
-        lab = cls(folder)
-        try:
-            kept = json.loads((lab.folder / "lab.json").read_text())
-        except OSError as error:
-            raise LabError(f"{lab.folder}: no lab is up here ({error.strerror})") from error
-        lab.tag, lab.processes, lab.made_folder = kept["tag"], kept["processes"], kept["made_folder"]
-        return lab
-
-    def keep(self):
-        text = json.dumps({"tag": self.tag, "processes": self.processes, "made_folder": self.made_folder})
-        (self.folder / "lab.json").write_text(text + "\n")
-
+class Lab(Spaces):
     @property
     def pop(self):
         return f"isochrone-pop-{self.tag}"
@@ -165,15 +84,9 @@ class Lab:
 
     def make(self):
         """Namespaces, addresses and the link; no program yet."""
-        if (self.folder / "lab.json").exists():
-            raise LabError(f"{self.folder}: a lab is up here already (down first)")
-        self.made_folder = not self.folder.exists()
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.tag = secrets.token_hex(3)
-        self.keep()
+        self.folder_make()
         for namespace in (self.pop, self.router):
-            run("ip", "netns", "add", namespace)
-            run(*inside(namespace), "ip", "link", "set", "lo", "up")
+            self.namespace_make(namespace)
         run("ip", "link", "add", f"ip{self.tag}", "netns", self.pop, "type", "veth", "peer", "name", f"ir{self.tag}",
             "netns", self.router)
         for namespace, link, last in ((self.pop, "ip", 1), (self.router, "ir", 2)):
@@ -185,16 +98,6 @@ class Lab:
 
     def vip(self, verb, prefix, *more):
         run(*inside(self.pop), "ip", "addr", verb, prefix, "dev", "lo", *more)
-
-    def start(self, name, namespace, command, environment=None):
-        """A program in a namespace that outlives us; its output goes to NAME.log."""
-        with open(self.folder / f"{name}.log", "ab") as log:
-            child = subprocess.Popen(
-                [*inside(namespace), *map(str, command)], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True, cwd="/", env={**os.environ, **(environment or {})})
-        self.processes[name] = [child.pid, process_started(child.pid)]
-        self.keep()
-        return child.pid
 
     def start_bird(self):
         (self.folder / "bird.conf").write_text(BIRD_CONFIG.format(folder=self.folder))
@@ -218,18 +121,7 @@ class Lab:
 
     def down(self):
         """Ends what is inside the namespaces, then removes them and the folder's content."""
-        for namespace in (self.router, self.pop):
-            for pid in self.pids(namespace):
-                self.signal_quietly(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 3
-        while any(self.pids(space) for space in (self.router, self.pop)) and time.monotonic() < deadline:
-            self.reap()
-            time.sleep(0.02)
-        for namespace in (self.router, self.pop):
-            for pid in self.pids(namespace):
-                self.signal_quietly(pid, signal.SIGKILL)
-            subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
-        self.reap()
+        self.processes_end()
         for name in list(self.processes) + ["bird", "bgp", "exabgp", "lab"]:
             for ending in ("log", "conf", "ctl", "pid", "yaml", "sock", "json"):
                 (self.folder / f"{name}.{ending}").unlink(missing_ok=True)
@@ -237,39 +129,7 @@ class Lab:
         if self.made_folder and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
-    def pids(self, namespace):
-        done = subprocess.run(["ip", "netns", "pids", namespace], capture_output=True, text=True, check=False)
-        return [int(word) for word in done.stdout.split()]
-
-    @staticmethod
-    def signal_quietly(pid, number):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
-
-    def reap(self):
-        for pid, _ in self.processes.values():
-            try:
-                os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
-
     # ---- looking and breaking
-
-    def alive(self, name):
-        pid, started = self.processes.get(name, (0, None))
-        self.reap()
-        return pid if started and process_started(pid) == started else 0
-
-    def kill(self, name, number=signal.SIGKILL):
-        """The wall-clock time just before."""
-        pid = self.alive(name)
-        if not pid:
-            raise LabError(f"{name} does not run")
-        now = time.time()
-        os.kill(pid, number)
-        return now
 
     def helper(self):
         """The process id of isochrone-bgp, a child of ExaBGP; 0 if there is none."""
@@ -306,17 +166,6 @@ class Lab:
         when = wait_for(seen, seconds, f"{prefix} {verb}")[0]
         return max(when - since, 0.0)
 
-    def log(self, name):
-        try:
-            return (self.folder / f"{name}.log").read_text(errors="replace")
-        except OSError:
-            return ""
-
     def ask(self, request):
         """One request to isochrone-bgp's control socket."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(5)
-            client.connect(str(self.folder / "bgp.sock"))
-            client.sendall(json.dumps(request).encode() + b"\n")
-            with client.makefile("rb") as reply:
-                return json.loads(reply.readline())
+        return spaces.control_ask(self.folder / "bgp.sock", request)
