@@ -1,59 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/daemon/metrics.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <microhttpd.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
+#include "base/metrics/page.h"
 #include "edge/daemon/fast_status.h"
 #include "edge/daemon/server.h"
-#include "edge/serve/socket.h"
 #include "edge/zone/zone.h"
 #include "maps/pop_state.h"
 
-#define METRICS_CONNECTIONS 16
-#define METRICS_TIMEOUT_S 5
-
-struct metrics {
-    struct MHD_Daemon *daemon; /* NULL: paused */
-    int listener;
-    bool ipv6;
-    struct server *server;
-};
+#define PREFIX "isochrone_edge"
 
 static void metrics_head(FILE *out, const char *name, const char *type, const char *help)
 {
-    fprintf(out, "# HELP isochrone_edge_%s %s\n# TYPE isochrone_edge_%s %s\n", name, help, name,
-            type);
+    metrics_page_head(out, PREFIX, name, type, help);
 }
 
 static void metrics_one(FILE *out, const char *name, const char *type, const char *help,
                         uint64_t value)
 {
-    metrics_head(out, name, type, help);
-    fprintf(out, "isochrone_edge_%s %" PRIu64 "\n", name, value);
+    metrics_page_one(out, PREFIX, name, type, help, value);
 }
 
 static void metrics_seconds(FILE *out, const char *name, const char *help, double value)
 {
-    metrics_head(out, name, "gauge", help);
-    fprintf(out, "isochrone_edge_%s %.6f\n", name, value);
-}
-
-/* A label value: quotes, backslashes and line ends escaped (Prometheus text format 0.0.4). */
-static void metrics_label(FILE *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\') {
-            fputc('\\', out);
-        }
-        fputs(*text == '\n' ? "\\n" : (char[]){*text, '\0'}, out);
-    }
+    metrics_page_seconds(out, PREFIX, name, help, value);
 }
 
 static void metrics_queries(FILE *out, const struct counters_sum *sum)
@@ -205,9 +177,9 @@ static void metrics_states(FILE *out, const struct snapshot *snapshot)
                 continue;
             }
             fputs("isochrone_edge_pop_state{service=\"", out);
-            metrics_label(out, service->name);
+            metrics_page_label(out, service->name);
             fputs("\",pop=\"", out);
-            metrics_label(out, image_pop(snapshot->image, pop)->name);
+            metrics_page_label(out, image_pop(snapshot->image, pop)->name);
             fprintf(out, "\",family=\"%s\"} %u\n", metrics_family(service, family), state);
         }
     }
@@ -223,7 +195,7 @@ static void metrics_services(FILE *out, const struct snapshot *snapshot)
 
         if (service_has_column(service, family)) {
             fputs("isochrone_edge_service_empty{service=\"", out);
-            metrics_label(out, service->name);
+            metrics_page_label(out, service->name);
             fprintf(out, "\",family=\"%s\"} %d\n", metrics_family(service, family),
                     states_is_empty(snapshot->states, service, family));
         }
@@ -233,7 +205,7 @@ static void metrics_services(FILE *out, const struct snapshot *snapshot)
         const struct service *service = services_get(snapshot->services, i);
 
         fputs("isochrone_edge_service_ttl_seconds{service=\"", out);
-        metrics_label(out, service->name);
+        metrics_page_label(out, service->name);
         fprintf(out, "\"} %" PRIu32 "\n", snapshot->states->tables[service->index].ttl);
     }
 }
@@ -243,7 +215,7 @@ static void metrics_feeds(FILE *out, const struct publisher *publisher)
     metrics_head(out, "feed_ok", "gauge", "1 if the file of the fleet feed is as it should be.");
     for (size_t i = 0; i < publisher->feed_n; i++) {
         fputs("isochrone_edge_feed_ok{file=\"", out);
-        metrics_label(out, publisher->feeds[i].path);
+        metrics_page_label(out, publisher->feeds[i].path);
         fprintf(out, "\"} %d\n", publisher->feeds[i].status == FLEET_OK);
     }
 }
@@ -257,7 +229,7 @@ static void metrics_signatures(FILE *out, const struct loaded *loaded, int64_t n
 
         if (zone && zone->denial) {
             fputs("isochrone_edge_zone_signature_expiry_timestamp_seconds{zone=\"", out);
-            metrics_label(out, loaded->zones[i].config->origin);
+            metrics_page_label(out, loaded->zones[i].config->origin);
             fprintf(out, "\"} %" PRId64 "\n", zone_signature_time(zone->signed_until, now_s));
         }
     }
@@ -294,8 +266,10 @@ static void metrics_publisher(FILE *out, const struct publisher *publisher)
     metrics_feeds(out, publisher);
 }
 
-void metrics_write(struct server *server, FILE *out)
+int metrics_write(void *context, FILE *out)
 {
+    struct server *server = context;
+
     metrics_head(out, "info", "gauge", "Version.");
     fprintf(out, "isochrone_edge_info{version=\"%s\"} 1\n", server->version);
     metrics_seconds(out, "uptime_seconds", "Since the start.",
@@ -306,125 +280,5 @@ void metrics_write(struct server *server, FILE *out)
     metrics_publisher(out, server->publisher);
     pthread_mutex_unlock(&server->publisher->lock);
     fast_status_metrics(server->fast, out);
-}
-
-static enum MHD_Result metrics_respond(struct MHD_Connection *connection, unsigned status,
-                                       const char *type, char *text, size_t len)
-{
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-    enum MHD_Result result;
-
-    if (!response) {
-        free(text);
-        return MHD_NO;
-    }
-    (void)MHD_add_response_header(response, "Content-Type", type);
-    result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static enum MHD_Result metrics_request(void *context, struct MHD_Connection *connection,
-                                       const char *url, const char *method, const char *version,
-                                       const char *upload, size_t *upload_len, void **state)
-{
-    struct metrics *metrics = context;
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out;
-
-    (void)version;
-    (void)upload;
-    (void)upload_len;
-    (void)state;
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        return metrics_respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain",
-                               strdup("GET /metrics\n"), 13);
-    }
-    if (strcmp(url, "/metrics") != 0) {
-        return metrics_respond(connection, MHD_HTTP_NOT_FOUND, "text/plain",
-                               strdup("GET /metrics\n"), 13);
-    }
-    out = open_memstream(&text, &len);
-    if (!out) {
-        return MHD_NO;
-    }
-    metrics_write(metrics->server, out);
-    if (fclose(out) != 0) {
-        free(text);
-        return MHD_NO;
-    }
-    return metrics_respond(connection, MHD_HTTP_OK, "text/plain; version=0.0.4", text, len);
-}
-
-int metrics_open(struct server *server, const struct endpoint *endpoint, int listener,
-                 struct metrics **ret_metrics, struct failure *failure)
-{
-    struct metrics *metrics = calloc(1, sizeof(*metrics));
-    int code;
-
-    if (!metrics) {
-        fd_close(&listener);
-        return failure_set(failure, -ENOMEM, "out of memory");
-    }
-    metrics->server = server;
-    metrics->ipv6 = endpoint->address.family == ADDRESS_IPV6;
-    metrics->listener = listener;
-    code = listener < 0 ? socket_open_plain(endpoint, &metrics->listener, failure) : 0;
-    if (code < 0) {
-        free(metrics);
-        return failure_wrap(failure, code, "metrics");
-    }
-    *ret_metrics = metrics;
     return 0;
-}
-
-int metrics_resume(struct metrics *metrics, struct failure *failure)
-{
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC;
-    int fd;
-
-    if (!metrics || metrics->daemon) {
-        return 0;
-    }
-    if (metrics->ipv6) {
-        flags |= MHD_USE_IPv6;
-    }
-    fd = fcntl(metrics->listener, F_DUPFD_CLOEXEC, 0); /* the daemon closes its own */
-    metrics->daemon =
-        fd < 0 ? NULL
-               : MHD_start_daemon(flags, 0, NULL, NULL, metrics_request, metrics,
-                                  MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                                  (unsigned)METRICS_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                  (unsigned)METRICS_TIMEOUT_S, MHD_OPTION_END);
-    if (!metrics->daemon) {
-        int code = errno ? -errno : -EMFILE;
-
-        fd_close(&fd);
-        return failure_set(failure, code, "cannot serve metrics: %s", strerror(-code));
-    }
-    return 0;
-}
-
-void metrics_pause(struct metrics *metrics)
-{
-    if (metrics && metrics->daemon) {
-        MHD_stop_daemon(metrics->daemon);
-        metrics->daemon = NULL;
-    }
-}
-
-int metrics_listener(const struct metrics *metrics)
-{
-    return metrics->listener;
-}
-
-void metrics_close(struct metrics *metrics)
-{
-    if (metrics) {
-        metrics_pause(metrics);
-        fd_close(&metrics->listener);
-        free(metrics);
-    }
 }

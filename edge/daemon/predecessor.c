@@ -13,10 +13,10 @@
 #include "base/control.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/metrics/server.h"
 #include "edge/daemon/fast.h"
 #include "edge/daemon/handover.h"
 #include "edge/daemon/inheritance.h"
-#include "edge/daemon/metrics.h"
 #include "edge/daemon/replace.h"
 #include "edge/daemon/server.h"
 
@@ -224,7 +224,7 @@ static int predecessor_send_sockets(struct server *server, struct predecessor *p
         code = predecessor_put(
             &part,
             json_pack("{s:s, s:s}", "role", "metrics", "address", endpoint_format(metrics, text)),
-            metrics_listener(server->metrics), HANDOVER_FDS_MAX);
+            metrics_server_listener(server->metrics), HANDOVER_FDS_MAX);
     }
     code = code == 0 ? predecessor_flush(&part, false) : code;
     json_decref(part.items);
@@ -257,7 +257,7 @@ static int predecessor_freeze(struct server *server, struct predecessor *predece
 {
     int code = 0;
 
-    metrics_pause(server->metrics);
+    metrics_server_pause(server->metrics);
     for (size_t i = 0; i < server->worker_n; i++) {
         worker_park(server->workers[i]);
     }
@@ -312,7 +312,7 @@ static void predecessor_thaw(struct server *server, struct predecessor *predeces
     if (server->fast) {
         fast_resume(server->fast);
     }
-    if (metrics_resume(server->metrics, &failure) < 0) {
+    if (metrics_server_resume(server->metrics, &failure) < 0) {
         log_warning("%s", failure.text);
     }
     predecessor_drop(server);

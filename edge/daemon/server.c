@@ -16,9 +16,9 @@
 #include "base/control.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/metrics/server.h"
 #include "edge/daemon/fast.h"
 #include "edge/daemon/manager.h"
-#include "edge/daemon/metrics.h"
 #include "edge/daemon/predecessor.h"
 #include "edge/daemon/privileges.h"
 #include "edge/daemon/server_open.h"
@@ -62,7 +62,7 @@ void server_sum(const struct server *server, struct counters_sum *ret_sum, uint6
 /* `replaced`: another process serves. */
 static void server_close(struct server *server, bool replaced)
 {
-    metrics_close(server->metrics);
+    metrics_server_close(server->metrics);
     fast_close(server->fast, !replaced);
     predecessor_free(server->predecessor);
     successor_free(server->successor);
@@ -249,7 +249,7 @@ static bool server_serve(struct server *server, const struct server_descriptors 
         sd_notify(0, "STOPPING=1");
     }
     watchdog_stop(watchdog);
-    metrics_close(server->metrics);
+    metrics_server_close(server->metrics);
     server->metrics = NULL;
     for (size_t i = 0; i < server->worker_n && !replaced; i++) {
         worker_stop(server->workers[i]);

@@ -17,7 +17,7 @@
 
 struct control;
 struct fast;
-struct metrics;
+struct metrics_server;
 struct predecessor;
 struct successor;
 
@@ -30,7 +30,7 @@ struct server {
     struct listeners listeners;
     struct fast *fast;               /* NULL: off */
     struct control *control;         /* NULL: off */
-    struct metrics *metrics;         /* NULL: off */
+    struct metrics_server *metrics;  /* NULL: off */
     struct predecessor *predecessor; /* while another process is about to replace us */
     struct successor *successor;     /* while we replace another process */
     bool continues_control;          /* the control socket comes from there */

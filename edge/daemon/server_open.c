@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/control.h"
 #include "base/log.h"
+#include "base/metrics/server.h"
 #include "edge/daemon/fast.h"
 #include "edge/daemon/manager.h"
 #include "edge/daemon/metrics.h"
@@ -174,6 +175,18 @@ static int server_open_workers(struct server *server, struct failure *failure)
     return code;
 }
 
+static int server_open_metrics(struct server *server, const struct endpoint *endpoint,
+                               struct failure *failure)
+{
+    int listener = server->successor ? successor_take_metrics(server->successor, endpoint) : -1;
+    int code = listener < 0 ? metrics_server_listen(endpoint, &listener, failure) : 0;
+
+    if (code == 0) {
+        code = metrics_server_open(listener, metrics_write, server, &server->metrics, failure);
+    }
+    return code < 0 ? failure_wrap(failure, code, "metrics") : 0;
+}
+
 /* All that may fail on addresses or privileges: from here on only what is lost is lost. */
 static int server_open_sockets(struct server *server, struct failure *failure)
 {
@@ -195,10 +208,7 @@ static int server_open_sockets(struct server *server, struct failure *failure)
                              verbs_handle, server, &server->control, failure);
     }
     if (code == 0 && config->metrics_on) {
-        code = metrics_open(
-            server, &config->metrics,
-            server->successor ? successor_take_metrics(server->successor, &config->metrics) : -1,
-            &server->metrics, failure);
+        code = server_open_metrics(server, &config->metrics, failure);
     }
     return code;
 }
@@ -293,5 +303,5 @@ int server_start(struct server *server, struct failure *failure)
     if (server->control) {
         control_leave(server->control, false);
     }
-    return metrics_resume(server->metrics, failure);
+    return metrics_server_resume(server->metrics, failure);
 }

@@ -161,13 +161,12 @@ static int socket_listen(int fd, const struct socket_tcp_options *options)
     return code == 0 && listen(fd, options->backlog) < 0 ? -errno : code;
 }
 
-/* Bound, not listening; `shared` among the workers. */
-static int socket_open_stream(const struct endpoint *endpoint, bool shared, int *ret_fd,
-                              struct failure *failure)
+int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
+                    int *ret_fd, struct failure *failure)
 {
-    const struct socket_option values[] = {
+    static const struct socket_option values[] = {
         {SOL_SOCKET, SO_REUSEADDR, 1, true},
-        {SOL_SOCKET, SO_REUSEPORT, shared, true},
+        {SOL_SOCKET, SO_REUSEPORT, 1, true},
     };
     static const struct socket_option only6 = {IPPROTO_IPV6, IPV6_V6ONLY, 1, true};
     int fd = socket(socket_family(endpoint), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -183,42 +182,14 @@ static int socket_open_stream(const struct endpoint *endpoint, bool shared, int 
     if (code == 0) {
         code = socket_bind(fd, endpoint);
     }
-    if (code < 0) {
-        return socket_fail(endpoint, fd, code, "cannot listen on TCP", failure);
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_options *options,
-                    int *ret_fd, struct failure *failure)
-{
-    int fd = -1;
-    int code = socket_open_stream(endpoint, true, &fd, failure);
-
-    if (code < 0) {
-        return code;
-    }
-    code = socket_listen(fd, options);
-    if (code < 0) {
-        return socket_fail(endpoint, fd, code, "cannot listen on TCP", failure);
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-int socket_open_plain(const struct endpoint *endpoint, int *ret_fd, struct failure *failure)
-{
-    int fd = -1;
-    int code = socket_open_stream(endpoint, false, &fd, failure);
-
-    if (code == 0 && listen(fd, SOMAXCONN) < 0) {
-        code = socket_fail(endpoint, fd, -errno, "cannot listen on TCP", failure);
-    }
     if (code == 0) {
-        *ret_fd = fd;
+        code = socket_listen(fd, options);
     }
-    return code;
+    if (code < 0) {
+        return socket_fail(endpoint, fd, code, "cannot listen on TCP", failure);
+    }
+    *ret_fd = fd;
+    return 0;
 }
 
 static int socket_get(int fd, int level, int name)

@@ -33,9 +33,6 @@ int socket_open_tcp(const struct endpoint *endpoint, const struct socket_tcp_opt
 int socket_adopt(int fd, const struct socket_tcp_options *options, bool *ret_tcp,
                  struct endpoint *ret_endpoint, struct failure *failure);
 
-/* A listening TCP socket for anything but DNS: alone on its endpoint. */
-int socket_open_plain(const struct endpoint *endpoint, int *ret_fd, struct failure *failure);
-
 /* 0.0.0.0 or :: : then replies must name the address the query came to. */
 bool socket_is_wildcard(const struct endpoint *endpoint);
 
