@@ -370,6 +370,9 @@ int control_listener(const struct control *control)
 void control_leave(struct control *control, bool left)
 {
     control->left = left;
+    if (!left) { /* SO_PEERCRED names the process that called this last */
+        (void)listen(control->listener, CONTROL_CLIENTS_MAX);
+    }
 }
 
 void control_run(struct control *control, int64_t now_ns)

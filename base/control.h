@@ -52,7 +52,8 @@ int control_client(const struct control *control);
  * handler. */
 int control_take(struct control *control);
 
-/* Whether somebody else continues this control socket: then control_close() leaves the file. */
+/* Whether somebody else continues this control socket: then control_close() leaves the file. If
+ * not, who connects is told from now on that it is this process (SO_PEERCRED). */
 void control_leave(struct control *control, bool left);
 
 /* To be watched for input; then, and at the deadline, call control_run(). It also closes slow

@@ -35,8 +35,8 @@ static const struct {
     int argument_min;
     int argument_max;
 } verbs[] = {
-    {"status", 0, 0}, {"reload", 0, 0}, {"stats", 0, 0}, {"explain", 2, 3},
-    {"pop", 2, 3},    {"vip", 1, 3},    {"xdp", 0, 1},
+    {"status", 0, 0},  {"health", 0, 0}, {"reload", 0, 0}, {"stats", 0, 0},
+    {"explain", 2, 3}, {"pop", 2, 3},    {"vip", 1, 3},    {"xdp", 0, 1},
 };
 
 static void usage(FILE *to)
@@ -46,6 +46,7 @@ static void usage(FILE *to)
         "\n"
         "  status                          what is served, from which files, who says what about "
         "PoPs\n"
+        "  health                          its age, what is missing, what was answered: short\n"
         "  reload                          read everything again; returns when it is served\n"
         "  stats                           counters\n"
         "  explain CLIENT NAME [TYPE]      which PoP an address or prefix gets, and why\n"

@@ -315,6 +315,7 @@ static void predecessor_thaw(struct server *server, struct predecessor *predeces
     if (metrics_server_resume(server->metrics, &failure) < 0) {
         log_warning("%s", failure.text);
     }
+    control_leave(server->control, false);
     predecessor_drop(server);
 }
 

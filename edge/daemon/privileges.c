@@ -105,6 +105,7 @@ static const int privileges_calls[] = {
     /* handing over to another process, see replace.h */
     SCMP_SYS(pidfd_open),
     SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(listen), /* the control socket is ours again */
     /* files */
     SCMP_SYS(openat),
     SCMP_SYS(open),

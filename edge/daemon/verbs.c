@@ -14,6 +14,7 @@
 #include "base/number.h"
 #include "edge/daemon/explain.h"
 #include "edge/daemon/fast_status.h"
+#include "edge/daemon/health.h"
 #include "edge/daemon/predecessor.h"
 #include "edge/daemon/server.h"
 #include "edge/daemon/states_file.h"
@@ -293,6 +294,9 @@ json_t *verbs_handle(void *context, const json_t *request)
     if (strcmp(verb, "status") == 0) {
         return status_reply(server);
     }
+    if (strcmp(verb, "health") == 0) {
+        return health_reply(server);
+    }
     if (strcmp(verb, "stats") == 0) {
         return status_stats(server);
     }
@@ -311,5 +315,6 @@ json_t *verbs_handle(void *context, const json_t *request)
     if (strcmp(verb, "replace") == 0) {
         return predecessor_begin(server, request);
     }
-    return control_refuse("unknown verb '%s': status, reload, stats, explain, pop, xdp", verb);
+    return control_refuse("unknown verb '%s': status, health, reload, stats, explain, pop, xdp",
+                          verb);
 }

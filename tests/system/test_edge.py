@@ -357,6 +357,9 @@ def test_every_number_is_what_was_sent(edge):
     status = edge.data("status")
     assert sum(worker["queries"] for worker in status["workers"]) == 5
     assert [zone["serial"] for zone in status["zones"]] == [1]
+    health = edge.data("health")
+    assert health["answered"] == {"udp4": 4, "udp6": 0, "tcp4": 1, "tcp6": 0}
+    assert health["pid"] == edge.process.pid and health["map"] is None and health["xdp"] is None
 
 
 def test_documented_metrics_are_those_that_exist(edge):

@@ -175,6 +175,20 @@ def test_a_reason_that_is_no_utf8_is_still_told(tmp_path):
         assert "example.com.zone:" in server.ctl("status").stdout
 
 
+def test_health_says_how_much_of_it_is_old_or_missing(world):
+    with world:
+        health = world.data("health")
+        assert health["map"] == {"generation": 1700000000, "fault": None}
+        assert health["zones"] == {"count": 1, "servfail": 0, "stale": 0} and health["reload_ok"]
+        put(world, "example.com.zone", "broken")
+        put(world, "cdn.isomap", "broken")
+        world.configure(zones=TWO_ZONES)
+        assert world.ctl("reload").returncode == 1
+        health = world.data("health")
+        assert health["map"]["generation"] == 1700000000 and "cdn.isomap" in health["map"]["fault"]
+        assert health["zones"] == {"count": 2, "servfail": 1, "stale": 1} and not health["reload_ok"]
+
+
 def test_a_zone_that_never_loaded_answers_servfail(tmp_path):
     (tmp_path / "other.zone").write_text("nonsense\n")
     with Edge(tmp_path, zones=TWO_ZONES) as server:

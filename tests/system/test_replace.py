@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -50,6 +51,13 @@ def ask(connection, name="static.example.com."):
     response = dns.message.from_wire(read_frame(connection))
     assert response.id == message.id and response.rcode() == dns.rcode.NOERROR
     return response
+
+
+def owner(server):
+    """Whom the control socket says it belongs to."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(server.folder / "edge.sock"))
+        return struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 # --- nothing is lost
@@ -106,6 +114,13 @@ def test_a_connection_is_passed_on_with_what_it_holds(tmp_path):
         assert values["isochrone_edge_tcp_connections"] == 3
         for connection in (within, blocked, fresh):
             connection.close()
+
+
+def test_the_control_socket_belongs_to_whoever_serves(server):
+    for _ in range(2):
+        assert owner(server) == server.process.pid
+        server.replace()
+        assert until(lambda: owner(server) == server.process.pid)
 
 
 def test_what_waits_in_the_queues_is_answered(server):

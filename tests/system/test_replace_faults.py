@@ -15,7 +15,7 @@ import time
 import pytest
 
 from edge_lab import Edge, free_port, until
-from test_replace import TCP, Load, ask
+from test_replace import TCP, Load, ask, owner
 
 HELLO = {"verb": "replace", "options": {"protocol": 1, "oldest": 1, "version": "a test", "of the future": [1]}}
 STEPS = ["sockets", "stop", "ready", "serving", "done"]
@@ -180,6 +180,10 @@ def test_the_new_one_dies_before_it_is_done(server, victim):
         assert until(lambda: server.metrics()["isochrone_edge_tcp_connections"] == 2)
         peer = Successor(server, victim.pid)
         peer.reach("serving")
+        control = [one["role"] for one in peer.sockets].index("control")
+        with socket.socket(fileno=os.dup(peer.fds[1 + control])) as listener:
+            listener.listen()
+        assert owner(server) == os.getpid()
         victim.kill()
         victim.wait()
         peer.close()
@@ -187,6 +191,7 @@ def test_the_new_one_dies_before_it_is_done(server, victim):
         serves(server, connection)
         assert within.recv(1) == b""
         assert server.metrics()["isochrone_edge_tcp_connections"] == 1
+        assert until(lambda: owner(server) == server.process.pid)
 
 
 def test_the_new_one_hangs_after_go_and_is_ended(server, victim):
