@@ -14,9 +14,8 @@ struct announcer {
     const struct config *config;
     announcer_log *log;
     void *context;
-    int64_t now_ns; /* of the call being served, for notices */
-    bool adoption_changed;
-    struct exabgp *exabgp;
+    int64_t now_ns;                /* of the call being served, for notices */
+    struct speaker_status speaker; /* as last heard */
     struct announcer_check checks[CONFIG_CHECKS_MAX];
     struct announcer_vip vips[CONFIG_VIPS_MAX];
 };
@@ -69,8 +68,8 @@ static void vip_judge(const struct announcer *announcer, size_t vip, struct poli
 /* A withdrawal that changes nothing, as at every start with nothing to take over, is no news. */
 static void wish_say(struct announcer *announcer, size_t vip, const struct policy_verdict *verdict)
 {
-    const struct exabgp_route_status status = exabgp_route_status(announcer->exabgp, vip);
-    const bool idle = verdict->wish == ROUTE_WITHDRAW && status.known == EXABGP_KNOWN_WITHDRAWN;
+    const bool idle = verdict->wish == ROUTE_WITHDRAW &&
+                      announcer->speaker.routes[vip].known == EXABGP_KNOWN_WITHDRAWN;
     enum log_level level = LOG_LEVEL_NOTICE;
     char name[ADDRESS_TEXT_LEN];
 
@@ -104,104 +103,13 @@ static void vip_decide(struct announcer *announcer, size_t vip, bool first)
     if (verdict.settled || verdict.wish == ROUTE_WITHDRAW) {
         state->adopted = false;
     }
-    exabgp_wish(announcer->exabgp, vip, verdict.wish);
+    state->want.wish = verdict.wish;
 }
 
 static void vips_decide(struct announcer *announcer)
 {
     for (size_t i = 0; i < announcer->config->vips_n; i++) {
         vip_decide(announcer, i, false);
-    }
-}
-
-/* ---- what ExaBGP told ---- */
-
-static void session_say(struct announcer *announcer, const struct exabgp_event *event)
-{
-    char peer[ADDRESS_TEXT_LEN];
-    const bool up = event->session == EXABGP_SESSION_UP;
-
-    say(announcer, up ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "session %s: %s%s%s",
-        address_format(&event->peer, peer), exabgp_session_name(event->session),
-        event->detail[0] ? ": " : "", event->detail);
-}
-
-static void found_say(struct announcer *announcer, size_t vip, bool found)
-{
-    char name[ADDRESS_TEXT_LEN];
-
-    if (!found) {
-        announcer->adoption_changed = announcer->adoption_changed || announcer->vips[vip].adopted;
-        announcer->vips[vip].adopted = false;
-        return;
-    }
-    say(announcer, LOG_LEVEL_NOTICE, "vip %s: found announced in ExaBGP, %s",
-        vip_name(announcer, vip, name),
-        announcer->vips[vip].adopted ? "taking it over" : "already decided");
-}
-
-static void mismatch_say(struct announcer *announcer, const struct exabgp_event *event)
-{
-    char name[ADDRESS_TEXT_LEN];
-
-    vip_name(announcer, event->route, name);
-    if (event->wish == ROUTE_ANNOUNCE) {
-        say(announcer, LOG_LEVEL_ERROR,
-            "vip %s: ExaBGP acknowledged the announcement and does not hold the route: does any "
-            "neighbor have its family?",
-            name);
-    } else {
-        say(announcer, LOG_LEVEL_ERROR,
-            "vip %s: ExaBGP acknowledged the withdrawal and still holds the route: is it also "
-            "static, or announced by another process?",
-            name);
-    }
-}
-
-static void exabgp_told(void *context, const struct exabgp_event *event)
-{
-    struct announcer *announcer = context;
-    char name[ADDRESS_TEXT_LEN];
-
-    switch (event->kind) {
-    case EXABGP_EVENT_SESSION:
-        session_say(announcer, event);
-        return;
-    case EXABGP_EVENT_SYNCED:
-        say(announcer, LOG_LEVEL_INFO,
-            "exabgp: table read, %llu routes in it are not ours and left alone",
-            (unsigned long long)event->count);
-        return;
-    case EXABGP_EVENT_FOUND:
-    case EXABGP_EVENT_ABSENT:
-        found_say(announcer, event->route, event->kind == EXABGP_EVENT_FOUND);
-        return;
-    case EXABGP_EVENT_ACKNOWLEDGED:
-        say(announcer, LOG_LEVEL_NOTICE, "vip %s: %s in %.1f ms",
-            vip_name(announcer, event->route, name),
-            event->wish == ROUTE_ANNOUNCE ? "announced" : "withdrawn",
-            milliseconds(event->elapsed_ns));
-        return;
-    case EXABGP_EVENT_REFUSED:
-        say(announcer, LOG_LEVEL_ERROR,
-            "vip %s: ExaBGP refused to %s it (no neighbor with an api section?); trying again",
-            vip_name(announcer, event->route, name), route_wish_name(event->wish));
-        return;
-    case EXABGP_EVENT_MISMATCH:
-        mismatch_say(announcer, event);
-        return;
-    case EXABGP_EVENT_TIMEOUT:
-        say(announcer, LOG_LEVEL_WARNING, "exabgp: no reply to \"%s\"; finding out where we stand",
-            event->detail);
-        return;
-    case EXABGP_EVENT_NO_REPLIES:
-        say(announcer, LOG_LEVEL_ERROR,
-            "exabgp: commands are served but not acknowledged: set exabgp.api.ack=true; nothing "
-            "will be announced until then");
-        return;
-    case EXABGP_EVENT_SHUTDOWN:
-        say(announcer, LOG_LEVEL_NOTICE, "exabgp: is stopping");
-        return;
     }
 }
 
@@ -240,26 +148,39 @@ void announcer_observe(struct announcer *announcer, size_t check,
     vips_decide(announcer);
 }
 
-void announcer_receive(struct announcer *announcer, const void *bytes, size_t len, int64_t now_ns)
+/* Whether there was anything to take over shows when ExaBGP's table is read for the first time. */
+static void table_seen(struct announcer *announcer, size_t vip,
+                       const struct exabgp_route_status *route)
 {
-    announcer->now_ns = now_ns;
-    exabgp_receive(announcer->exabgp, bytes, len, now_ns);
-    if (announcer->adoption_changed) {
-        announcer->adoption_changed = false;
-        vips_decide(announcer);
+    struct announcer_vip *state = &announcer->vips[vip];
+    char name[ADDRESS_TEXT_LEN];
+
+    if (route->holders_n > 0) {
+        say(announcer, LOG_LEVEL_NOTICE, "vip %s: found announced in ExaBGP, %s",
+            vip_name(announcer, vip, name), state->adopted ? "taking it over" : "already decided");
+    } else if (state->adopted) {
+        state->adopted = false;
+        vip_decide(announcer, vip, false);
     }
 }
 
-size_t announcer_command(struct announcer *announcer, int64_t now_ns,
-                         char ret_line[static ROUTE_COMMAND_LEN])
+void announcer_hear(struct announcer *announcer, const struct speaker_status *status,
+                    int64_t now_ns)
 {
+    const struct speaker_status before = announcer->speaker;
+
     announcer->now_ns = now_ns;
-    return exabgp_command(announcer->exabgp, now_ns, ret_line);
+    announcer->speaker = *status;
+    for (size_t i = 0; i < announcer->config->vips_n; i++) {
+        if (status->routes[i].read && !before.routes[i].read) {
+            table_seen(announcer, i, &status->routes[i]);
+        }
+    }
 }
 
-int64_t announcer_deadline_ns(const struct announcer *announcer, int64_t now_ns)
+const struct want *announcer_want(const struct announcer *announcer, size_t vip)
 {
-    return exabgp_deadline_ns(announcer->exabgp, now_ns);
+    return &announcer->vips[vip].want;
 }
 
 int64_t announcer_next_probe_ns(const struct announcer *announcer, size_t check, int64_t started_ns)
@@ -283,16 +204,13 @@ struct announcer *announcer_new(const struct config *config, announcer_log *log,
     announcer->log = log;
     announcer->context = context;
     announcer->now_ns = now_ns;
-    announcer->exabgp = exabgp_new(config->routes, config->vips_n, exabgp_told, announcer, now_ns);
-    if (!announcer->exabgp) {
-        free(announcer);
-        return NULL;
-    }
+    announcer->speaker.routes_n = config->vips_n;
     for (size_t i = 0; i < config->checks_n; i++) {
         health_init(&announcer->checks[i].health, now_ns);
     }
     for (size_t i = 0; i < config->vips_n; i++) {
         announcer->vips[i].adopted = true;
+        announcer->vips[i].want.attributes = config->routes[i].attributes;
         vip_decide(announcer, i, true);
     }
     return announcer;
@@ -313,15 +231,12 @@ const struct announcer_vip *announcer_vip(const struct announcer *announcer, siz
     return &announcer->vips[vip];
 }
 
-const struct exabgp *announcer_exabgp(const struct announcer *announcer)
+const struct speaker_status *announcer_speaker(const struct announcer *announcer)
 {
-    return announcer->exabgp;
+    return &announcer->speaker;
 }
 
 void announcer_free(struct announcer *announcer)
 {
-    if (announcer) {
-        exabgp_free(announcer->exabgp);
-        free(announcer);
-    }
+    free(announcer);
 }

@@ -16,6 +16,7 @@
 #include "bgp/daemon/announcer.h"
 #include "bgp/daemon/report.h"
 #include "bgp/probe/prober.h"
+#include "bgp/speak/speaker.h"
 
 #define CONTROL_RETRY_NS (5 * CLOCK_NS_PER_S)
 #define READ_LEN 16384
@@ -28,6 +29,7 @@ struct loop {
     const struct config *config;
     const struct loop_options *options;
     struct announcer *announcer;
+    struct speaker *speaker;
     struct prober *prober;
     struct control *control; /* NULL if there is none (yet) */
     int64_t control_ns;      /* try to open it then */
@@ -38,6 +40,7 @@ struct loop {
     bool output_watched;
     size_t output_len, output_at; /* the one command that is being written */
     char output[ROUTE_COMMAND_LEN];
+    struct route_attributes dry_run_announced[CONFIG_VIPS_MAX];
 };
 
 static int watch(const struct loop *loop, int operation, int fd, uint32_t events, enum tag tag)
@@ -64,7 +67,7 @@ static void input_read(struct loop *loop)
         const ssize_t len = read(loop->options->input, bytes, sizeof(bytes));
 
         if (len > 0) {
-            announcer_receive(loop->announcer, bytes, (size_t)len, clock_monotonic_ns());
+            speaker_receive(loop->speaker, bytes, (size_t)len, clock_monotonic_ns());
             continue;
         }
         if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -99,30 +102,13 @@ static void output_write(struct loop *loop)
     }
 }
 
-/* Plays an ExaBGP with an empty table in which everything works. */
-static void dry_run_answer(struct loop *loop, const char *line, int64_t now_ns)
+/* What is heard and what is wanted, from one to the other. */
+static void exchange(struct loop *loop, int64_t now_ns)
 {
-    static const char header[] = "Peer AS up/down\n", done[] = "done\n";
-
-    if (strncmp(line, "show neighbor", 13) == 0) {
-        announcer_receive(loop->announcer, header, strlen(header), now_ns);
-    } else if (strncmp(line, "show ", 5) != 0) {
-        fprintf(stderr, "dry run: %s", line);
-    } else {
-        for (size_t i = 0; i < loop->config->vips_n; i++) {
-            const struct exabgp_route_status status =
-                exabgp_route_status(announcer_exabgp(loop->announcer), i);
-            char prefix[ADDRESS_TEXT_LEN], route[ADDRESS_TEXT_LEN + 64];
-
-            if (status.known == EXABGP_KNOWN_ANNOUNCED) {
-                const int len = snprintf(route, sizeof(route), "neighbor :: dry unicast %s\n",
-                                         prefix_format(&loop->config->routes[i].prefix, prefix));
-
-                announcer_receive(loop->announcer, route, (size_t)len, now_ns);
-            }
-        }
+    announcer_hear(loop->announcer, speaker_status(loop->speaker), now_ns);
+    for (size_t i = 0; i < loop->config->vips_n; i++) {
+        speaker_want(loop->speaker, i, announcer_want(loop->announcer, i));
     }
-    announcer_receive(loop->announcer, done, strlen(done), now_ns);
 }
 
 /* The next command only once the last one is out: the queue is never longer than one line. */
@@ -130,20 +116,47 @@ static void commands_send(struct loop *loop)
 {
     while (!loop->stop && !loop->reload && loop->output_at == loop->output_len) {
         const int64_t now_ns = clock_monotonic_ns();
-        const size_t len = announcer_command(loop->announcer, now_ns, loop->output);
+        size_t len;
 
+        exchange(loop, now_ns);
+        len = speaker_command(loop->speaker, now_ns, loop->output);
         if (len == 0) {
             return;
-        }
-        if (loop->options->dry_run) {
-            dry_run_answer(loop, loop->output, now_ns);
-            continue;
         }
         log_debug("exabgp: %.*s", (int)len - 1, loop->output);
         loop->output_len = len;
         loop->output_at = 0;
         output_write(loop);
     }
+}
+
+/* Plays a speaker that starts with nothing announced and to which everything works. */
+static void dry_run(struct loop *loop, int64_t now_ns)
+{
+    struct speaker_status status = *announcer_speaker(loop->announcer);
+
+    status.aligned = true;
+    for (size_t i = 0; i < loop->config->vips_n; i++) {
+        const struct want *want = announcer_want(loop->announcer, i);
+        struct route route = {loop->config->routes[i].prefix, want->attributes};
+        const bool announce = want->wish == ROUTE_ANNOUNCE;
+        char line[ROUTE_COMMAND_LEN];
+
+        status.routes[i].read = true;
+        if (announce && !(status.routes[i].current &&
+                          route_attributes_equal(&loop->dry_run_announced[i], &want->attributes))) {
+            loop->dry_run_announced[i] = want->attributes;
+            route_announce_command(&route, line);
+            fprintf(stderr, "dry run: %s", line);
+        } else if (!announce && status.routes[i].current) {
+            route_withdraw_command(&route, line);
+            fprintf(stderr, "dry run: %s", line);
+        }
+        status.routes[i].current = announce;
+        status.routes[i].holders_n = announce;
+        status.routes[i].known = announce ? EXABGP_KNOWN_ANNOUNCED : EXABGP_KNOWN_WITHDRAWN;
+    }
+    announcer_hear(loop->announcer, &status, now_ns);
 }
 
 /* ---- the rest of the world ---- */
@@ -253,8 +266,8 @@ static int wait_ms(const struct loop *loop)
     const int64_t now_ns = clock_monotonic_ns();
     int64_t deadline_ns = prober_deadline_ns(loop->prober);
 
-    if (loop->output_at == loop->output_len) {
-        deadline_ns = earlier(deadline_ns, announcer_deadline_ns(loop->announcer, now_ns));
+    if (!loop->options->dry_run && loop->output_at == loop->output_len) {
+        deadline_ns = earlier(deadline_ns, speaker_deadline_ns(loop->speaker, now_ns));
     }
     if (loop->control) {
         deadline_ns = earlier(deadline_ns, control_deadline_ns(loop->control));
@@ -274,7 +287,11 @@ static int turn(struct loop *loop)
     int64_t now_ns;
     int count;
 
-    commands_send(loop);
+    if (loop->options->dry_run) {
+        dry_run(loop, clock_monotonic_ns());
+    } else {
+        commands_send(loop);
+    }
     if (loop->stop || (loop->reload && loop->output_at == loop->output_len)) {
         return 0;
     }
@@ -327,7 +344,8 @@ static int parts_open(struct loop *loop, const sigset_t *signals, struct failure
     loop->announcer = announcer_new(loop->config, log_line, loop, now_ns);
     loop->prober =
         prober_new(loop->config, loop->epoll_fd, TAG_PROBES, probe_observed, loop, now_ns);
-    if (!loop->announcer || !loop->prober) {
+    loop->speaker = speaker_new(loop->config->routes, loop->config->vips_n, log_line, loop, now_ns);
+    if (!loop->announcer || !loop->speaker || !loop->prober) {
         return failure_set(failure, -ENOMEM, "out of memory");
     }
     control_try(loop, now_ns);
@@ -338,6 +356,7 @@ static void parts_close(struct loop *loop)
 {
     control_close(loop->control);
     prober_free(loop->prober);
+    speaker_free(loop->speaker);
     announcer_free(loop->announcer);
     fd_close(&loop->signal_fd);
     fd_close(&loop->epoll_fd);

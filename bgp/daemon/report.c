@@ -57,17 +57,17 @@ static const char *age_format(int64_t ns, char text[static AGE_LEN])
 
 const char *report_vip_state(const struct announcer *announcer, size_t vip)
 {
-    const struct exabgp *exabgp = announcer_exabgp(announcer);
-    const struct exabgp_route_status status = exabgp_route_status(exabgp, vip);
+    const struct speaker_status *speaker = announcer_speaker(announcer);
+    const struct exabgp_route_status status = speaker->routes[vip];
 
-    switch (status.wish) {
+    switch (announcer_want(announcer, vip)->wish) {
     case ROUTE_HOLD:
         return "taken over";
     case ROUTE_ANNOUNCE:
-        if (status.known != EXABGP_KNOWN_ANNOUNCED) {
+        if (!status.current) {
             return "announcing";
         }
-        return exabgp_sessions_up(exabgp_sessions(exabgp)) > 0 ? "announced" : "no session";
+        return exabgp_sessions_up(&speaker->sessions) > 0 ? "announced" : "no session";
     case ROUTE_WITHDRAW:
         return status.known == EXABGP_KNOWN_WITHDRAWN ? "withdrawn" : "withdrawing";
     }
@@ -80,7 +80,7 @@ static json_t *vip_json(const struct announcer *announcer, size_t vip, int64_t n
 {
     const struct config *config = announcer_config(announcer);
     const struct announcer_vip *state = announcer_vip(announcer, vip);
-    const struct exabgp_route_status status = exabgp_route_status(announcer_exabgp(announcer), vip);
+    const struct exabgp_route_status status = announcer_speaker(announcer)->routes[vip];
     json_t *checks = json_array();
     char name[ADDRESS_TEXT_LEN];
 
@@ -91,7 +91,7 @@ static json_t *vip_json(const struct announcer *announcer, size_t vip, int64_t n
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:f, s:o}", "vip",
         prefix_format(&config->routes[vip].prefix, name), "state", report_vip_state(announcer, vip),
-        "wish", route_wish_name(status.wish), "acknowledged", exabgp_known_name(status.known),
+        "wish", route_wish_name(state->want.wish), "acknowledged", exabgp_known_name(status.known),
         "holders", (int)status.holders_n, "degraded", state->verdict.degraded, "taken_over",
         state->adopted, "reason", state->verdict.reason, "changed_because", state->wish_reason,
         "since_s", seconds(now_ns - state->wish_since_ns), "checks", checks);
@@ -120,7 +120,7 @@ static json_t *check_json(const struct announcer *announcer, size_t check, int64
 
 static json_t *sessions_json(const struct announcer *announcer, int64_t now_ns)
 {
-    const struct exabgp_sessions *sessions = exabgp_sessions(announcer_exabgp(announcer));
+    const struct exabgp_sessions *sessions = &announcer_speaker(announcer)->sessions;
     json_t *list = json_array();
 
     for (size_t i = 0; i < sessions->count; i++) {
@@ -137,16 +137,16 @@ static json_t *sessions_json(const struct announcer *announcer, int64_t now_ns)
 
 static json_t *exabgp_json(const struct announcer *announcer)
 {
-    const struct exabgp *exabgp = announcer_exabgp(announcer);
-    const struct exabgp_counters *counters = exabgp_counters(exabgp);
+    const struct speaker_status *speaker = announcer_speaker(announcer);
+    const struct exabgp_counters *counters = &speaker->counters;
 
     return json_pack(
-        "{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "aligned", exabgp_aligned(exabgp),
-        "in_flight", exabgp_in_flight(exabgp), "commands", (json_int_t)counters->commands,
-        "acknowledged", (json_int_t)counters->acknowledged, "refused",
-        (json_int_t)counters->refused, "timeouts", (json_int_t)counters->timeouts, "strays",
-        (json_int_t)counters->strays, "mismatches", (json_int_t)counters->mismatches, "events",
-        (json_int_t)counters->events, "bad_lines", (json_int_t)counters->bad_lines);
+        "{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "aligned", speaker->aligned,
+        "in_flight", speaker->in_flight, "commands", (json_int_t)counters->commands, "acknowledged",
+        (json_int_t)counters->acknowledged, "refused", (json_int_t)counters->refused, "timeouts",
+        (json_int_t)counters->timeouts, "strays", (json_int_t)counters->strays, "mismatches",
+        (json_int_t)counters->mismatches, "events", (json_int_t)counters->events, "bad_lines",
+        (json_int_t)counters->bad_lines);
 }
 
 /* ---- for people ---- */
@@ -160,8 +160,7 @@ static void vip_row(const struct announcer *announcer, size_t vip, int64_t now_n
 
     text_add(text, "%-24s %-12s %8s %7u  %s\n", prefix_format(&config->routes[vip].prefix, name),
              report_vip_state(announcer, vip), age_format(now_ns - state->wish_since_ns, age),
-             exabgp_route_status(announcer_exabgp(announcer), vip).holders_n,
-             state->verdict.reason);
+             announcer_speaker(announcer)->routes[vip].holders_n, state->verdict.reason);
 }
 
 static void check_row(const struct announcer *announcer, size_t check, int64_t now_ns,
@@ -185,7 +184,7 @@ static void check_row(const struct announcer *announcer, size_t check, int64_t n
 
 static void session_rows(const struct announcer *announcer, int64_t now_ns, struct text *text)
 {
-    const struct exabgp_sessions *sessions = exabgp_sessions(announcer_exabgp(announcer));
+    const struct exabgp_sessions *sessions = &announcer_speaker(announcer)->sessions;
     char peer[ADDRESS_TEXT_LEN], age[AGE_LEN];
 
     for (size_t i = 0; i < sessions->count; i++) {
@@ -212,7 +211,7 @@ static void status_text(const struct announcer *announcer, int64_t now_ns, struc
     }
     text_add(text, "\n%-24s %-12s %8s\n", "SESSION", "STATE", "SINCE");
     session_rows(announcer, now_ns, text);
-    if (!exabgp_aligned(announcer_exabgp(announcer))) {
+    if (!announcer_speaker(announcer)->aligned) {
         text_add(text, "\nExaBGP's replies cannot be told apart at the moment\n");
     }
 }
@@ -222,7 +221,7 @@ static void why_text(const struct announcer *announcer, size_t vip, int64_t now_
 {
     const struct config *config = announcer_config(announcer);
     const struct announcer_vip *state = announcer_vip(announcer, vip);
-    const struct exabgp_route_status status = exabgp_route_status(announcer_exabgp(announcer), vip);
+    const struct exabgp_route_status status = announcer_speaker(announcer)->routes[vip];
     char name[ADDRESS_TEXT_LEN], age[AGE_LEN];
 
     text_add(text, "%s is %s%s\n", prefix_format(&config->routes[vip].prefix, name),

@@ -43,6 +43,7 @@ struct exabgp {
 
     enum command in_flight;
     size_t in_flight_route;
+    struct route_attributes in_flight_attributes;
     int64_t sent_ns;
     int64_t reply_ns; /* deadline */
 
@@ -131,6 +132,10 @@ static void read_apply(struct exabgp *exabgp, size_t route, int64_t now_ns)
         exabgp->counters.mismatches++;
         route_fail(exabgp, route, EXABGP_EVENT_MISMATCH, now_ns);
         break;
+    case EXABGP_FINDING_DIFFERENT:
+        exabgp->counters.mismatches++;
+        route_fail(exabgp, route, EXABGP_EVENT_DIFFERENT, now_ns);
+        break;
     case EXABGP_FINDING_WITHDRAWN:
         tell_route(exabgp, EXABGP_EVENT_ACKNOWLEDGED, route, ROUTE_WITHDRAW,
                    now_ns - entry->blind_ns);
@@ -148,13 +153,7 @@ static void read_finish(struct exabgp *exabgp, int64_t now_ns)
     exabgp->read_due = false;
     exabgp->verify_ns = now_ns + VERIFY_NS;
     for (size_t i = 0; i < exabgp->table.count; i++) {
-        const struct exabgp_route_status *status = &exabgp->table.entries[i].status;
-
         read_apply(exabgp, i, now_ns);
-        if (first) {
-            tell_route(exabgp, status->holders_n > 0 ? EXABGP_EVENT_FOUND : EXABGP_EVENT_ABSENT, i,
-                       status->wish, 0);
-        }
     }
     if (first) {
         tell(exabgp,
@@ -213,8 +212,11 @@ static void reply_change(struct exabgp *exabgp, bool ok, int64_t now_ns)
         return;
     }
     exabgp->counters.acknowledged++;
-    exabgp_table_set_known(&exabgp->table, route,
-                           announce ? EXABGP_KNOWN_ANNOUNCED : EXABGP_KNOWN_WITHDRAWN, now_ns);
+    if (announce) {
+        exabgp_table_set_announced(&exabgp->table, route, &exabgp->in_flight_attributes, now_ns);
+    } else {
+        exabgp_table_set_known(&exabgp->table, route, EXABGP_KNOWN_WITHDRAWN, now_ns);
+    }
     tell_route(exabgp, EXABGP_EVENT_ACKNOWLEDGED, route, announce ? ROUTE_ANNOUNCE : ROUTE_WITHDRAW,
                now_ns - exabgp->sent_ns);
 }
@@ -323,7 +325,8 @@ static void line_receive(struct exabgp *exabgp, int64_t now_ns)
     case EXABGP_LINE_RIB_ROUTE:
         if (exabgp->in_flight == COMMAND_READ) {
             exabgp->reply_ns = now_ns + REPLY_NS; /* a long table takes its time */
-            exabgp_table_read_add(&exabgp->table, &line.prefix);
+            exabgp_table_read_add(&exabgp->table, &line.prefix,
+                                  line.attributes_read ? &line.attributes : NULL);
         }
         break;
     case EXABGP_LINE_OTHER:
@@ -367,7 +370,7 @@ static const char *command_name(enum command command)
     case COMMAND_MARKER:
         return "show neighbor summary";
     case COMMAND_READ:
-        return "show adj-rib out";
+        return "show adj-rib out extensive";
     case COMMAND_FLUSH:
         return "flush adj-rib out";
     }
@@ -384,10 +387,11 @@ static size_t command_send(struct exabgp *exabgp, enum command command, size_t r
     exabgp->reply_ns = now_ns + REPLY_NS;
     exabgp->counters.commands++;
     if (command == COMMAND_ANNOUNCE) {
-        return route_announce_command(exabgp->table.entries[route].route, line);
+        exabgp->in_flight_attributes = exabgp->table.entries[route].route.attributes;
+        return route_announce_command(&exabgp->table.entries[route].route, line);
     }
     if (command == COMMAND_WITHDRAW) {
-        return route_withdraw_command(exabgp->table.entries[route].route, line);
+        return route_withdraw_command(&exabgp->table.entries[route].route, line);
     }
     return (size_t)snprintf(line, ROUTE_COMMAND_LEN, "%s\n", command_name(command));
 }
@@ -553,9 +557,10 @@ struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_no
     return exabgp;
 }
 
-void exabgp_wish(struct exabgp *exabgp, size_t route, enum route_wish wish)
+void exabgp_want(struct exabgp *exabgp, size_t route, enum route_wish wish,
+                 const struct route_attributes *attributes)
 {
-    exabgp_table_wish(&exabgp->table, route, wish);
+    exabgp_table_want(&exabgp->table, route, wish, attributes);
 }
 
 bool exabgp_in_flight(const struct exabgp *exabgp)

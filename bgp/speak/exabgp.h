@@ -9,8 +9,9 @@
  * never more than one command in flight, and only the latest wish of a route is ever sent.
  *   - "done" means stored in ExaBGP's table, not sent to a peer; a reply may be missing for ever;
  * replies carry no id. So every wait has a deadline, every change is read back with `show adj-rib
- * out`, and after anything odd replies count for nothing until we are aligned again: `show neighbor
- * summary` has a first line nothing else prints, so the reply behind it is certainly its own.
+ * out extensive`, and after anything odd replies count for nothing until we are aligned again:
+ * `show neighbor summary` has a first line nothing else prints, so the reply behind it is certainly
+ * its own.
  *   - A process before us may have announced and died, and its replies may arrive here: we start
  * not aligned.
  *
@@ -38,16 +39,15 @@ enum exabgp_event_kind {
     EXABGP_EVENT_SESSION, /* peer, session, detail */
     EXABGP_EVENT_SYNCED, /* the table was read for the first time; count = routes in it that are not
                             ours */
-    EXABGP_EVENT_FOUND,  /* route: ExaBGP holds it already; at the first reading only */
-    EXABGP_EVENT_ABSENT, /* route: ExaBGP does not hold it; at the first reading only */
     EXABGP_EVENT_ACKNOWLEDGED, /* route, wish, elapsed_ns; or seen in the table, where no reply
                                   could be told apart */
     EXABGP_EVENT_REFUSED,      /* route, wish; once per row of failures */
-    EXABGP_EVENT_MISMATCH, /* route, wish: acknowledged, yet the table says otherwise; once per row
-                            */
-    EXABGP_EVENT_TIMEOUT,  /* detail: the command; once until aligned again */
-    EXABGP_EVENT_NO_REPLIES, /* lines come but no "done": exabgp.api.ack is off; once */
-    EXABGP_EVENT_SHUTDOWN,   /* ExaBGP says that it is stopping */
+    EXABGP_EVENT_MISMATCH,     /* route, wish: acknowledged, yet the table says otherwise; once per
+                                  row */
+    EXABGP_EVENT_DIFFERENT,    /* route: announced, and held with other attributes; once per row */
+    EXABGP_EVENT_TIMEOUT,      /* detail: the command; once until aligned again */
+    EXABGP_EVENT_NO_REPLIES,   /* lines come but no "done": exabgp.api.ack is off; once */
+    EXABGP_EVENT_SHUTDOWN,     /* ExaBGP says that it is stopping */
 };
 
 struct exabgp_event {
@@ -65,12 +65,15 @@ typedef void exabgp_notify(void *context, const struct exabgp_event *event);
 
 struct exabgp;
 
-/* `routes` is borrowed and must outlive it. `notify` may not call back into this object. NULL when
- * out of memory. */
+/* `routes` is copied; nothing is wanted of them yet. `notify` may not call back into this object.
+ * NULL when out of memory. */
 struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_notify *notify,
                           void *context, int64_t now_ns);
 
-void exabgp_wish(struct exabgp *exabgp, size_t route, enum route_wish wish);
+/* Makes it so. Other attributes than before are a new announcement. `attributes` is copied; it
+ * matters only with ROUTE_ANNOUNCE and may be NULL otherwise. */
+void exabgp_want(struct exabgp *exabgp, size_t route, enum route_wish wish,
+                 const struct route_attributes *attributes);
 
 /* Bytes from ExaBGP, cut anywhere. */
 void exabgp_receive(struct exabgp *exabgp, const void *bytes, size_t len, int64_t now_ns);

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+#include "base/number.h"
+
 struct word {
     const char *text;
     size_t len;
@@ -57,7 +59,111 @@ static bool word_to_prefix(struct word word, struct prefix *ret_prefix)
            prefix_parse(text, true, ret_prefix) == 0;
 }
 
-/* "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self" */
+/* `count` numbers of at most `max`, joined by ':'. */
+static bool word_to_numbers(struct word word, size_t count, uint64_t max, uint64_t ret_numbers[])
+{
+    const char *end = word.text + word.len;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *stop = i + 1 < count ? memchr(word.text, ':', (size_t)(end - word.text)) : end;
+
+        if (!stop ||
+            number_parse_u64(word.text, (size_t)(stop - word.text), 0, max, &ret_numbers[i]) < 0) {
+            return false;
+        }
+        word.text = stop < end ? stop + 1 : stop;
+    }
+    return true;
+}
+
+typedef bool list_item(struct word word, struct route_attributes *attributes);
+
+static bool community_read(struct word word, struct route_attributes *attributes)
+{
+    uint64_t numbers[2];
+
+    if (attributes->communities_n == ROUTE_COMMUNITIES_MAX ||
+        !word_to_numbers(word, 2, UINT16_MAX, numbers)) {
+        return false;
+    }
+    attributes->communities[attributes->communities_n++] =
+        (struct route_community){(uint16_t)numbers[0], (uint16_t)numbers[1]};
+    return true;
+}
+
+static bool large_community_read(struct word word, struct route_attributes *attributes)
+{
+    uint64_t numbers[3];
+
+    if (attributes->large_communities_n == ROUTE_COMMUNITIES_MAX ||
+        !word_to_numbers(word, 3, UINT32_MAX, numbers)) {
+        return false;
+    }
+    attributes->large_communities[attributes->large_communities_n++] =
+        (struct route_large_community){(uint32_t)numbers[0], (uint32_t)numbers[1],
+                                       (uint32_t)numbers[2]};
+    return true;
+}
+
+static bool as_number_read(struct word word, struct route_attributes *attributes)
+{
+    uint64_t number;
+
+    if (attributes->as_path_n == ROUTE_AS_PATH_MAX ||
+        !word_to_numbers(word, 1, UINT32_MAX, &number)) {
+        return false;
+    }
+    attributes->as_path[attributes->as_path_n++] = (uint32_t)number;
+    return true;
+}
+
+/* "[ 65001:1 65001:2 ]", or one without brackets */
+static bool list_parse(const char **cursor, const char *end, list_item *item,
+                       struct route_attributes *attributes)
+{
+    struct word word = word_next(cursor, end);
+
+    if (!word_is(word, "[")) {
+        return item(word, attributes);
+    }
+    for (word = word_next(cursor, end); !word_is(word, "]"); word = word_next(cursor, end)) {
+        if (!item(word, attributes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "next-hop self as-path [ 65001 ] med 100 community 65001:53 large-community [ 65001:1:2 ]". What
+ * we never send and a router is not told by it (its origin, say) is passed over. */
+static bool attributes_parse(const char *cursor, const char *end,
+                             struct route_attributes *attributes)
+{
+    struct word word;
+    uint64_t med;
+    bool good = true;
+
+    for (word = word_next(&cursor, end); good && word.len > 0; word = word_next(&cursor, end)) {
+        if (word_is(word, "next-hop")) {
+            word = word_next(&cursor, end);
+            attributes->next_hop_self = word_is(word, "self");
+            good = attributes->next_hop_self || word_to_address(word, &attributes->next_hop);
+        } else if (word_is(word, "med")) {
+            good = word_to_numbers(word_next(&cursor, end), 1, UINT32_MAX, &med);
+            attributes->has_med = good;
+            attributes->med = good ? (uint32_t)med : 0;
+        } else if (word_is(word, "community")) {
+            good = list_parse(&cursor, end, community_read, attributes);
+        } else if (word_is(word, "large-community")) {
+            good = list_parse(&cursor, end, large_community_read, attributes);
+        } else if (word_is(word, "as-path")) {
+            good = list_parse(&cursor, end, as_number_read, attributes);
+        }
+    }
+    return good;
+}
+
+/* "neighbor 10.99.0.2 local-ip 10.99.0.1 ... ipv4 unicast 192.0.2.53/32 next-hop self ..." */
 static bool rib_route_parse(const char *cursor, const char *end, struct exabgp_line *line)
 {
     struct word word;
@@ -72,7 +178,11 @@ static bool rib_route_parse(const char *cursor, const char *end, struct exabgp_l
             return false;
         }
     } while (!word_is(word, "unicast"));
-    return word_to_prefix(word_next(&cursor, end), &line->prefix);
+    if (!word_to_prefix(word_next(&cursor, end), &line->prefix)) {
+        return false;
+    }
+    line->attributes_read = attributes_parse(cursor, end, &line->attributes);
+    return true;
 }
 
 /* "Peer            AS        up/down state       |     #sent     #recvd" */

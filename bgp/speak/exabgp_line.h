@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/address.h"
+#include "bgp/speak/route.h"
 
 #define EXABGP_LINE_LEN 8192 /* longer lines are dropped whole */
 #define EXABGP_DETAIL_LEN 128
@@ -21,7 +22,8 @@ enum exabgp_line_kind {
     EXABGP_LINE_ERROR,
     EXABGP_LINE_SUMMARY_HEADER, /* first line of `show neighbor summary` */
     EXABGP_LINE_SUMMARY_PEER,   /* an established session; `peer` */
-    EXABGP_LINE_RIB_ROUTE,      /* a line of `show adj-rib out`; `peer` and `prefix` */
+    EXABGP_LINE_RIB_ROUTE,      /* a line of `show adj-rib out extensive`; `peer`, `prefix` and
+                                   `attributes` */
     EXABGP_LINE_SESSION,        /* event; `peer`, `session`, `detail` = reason of a down */
     EXABGP_LINE_SHUTDOWN,       /* event: ExaBGP is about to stop */
     EXABGP_LINE_EVENT,          /* another event */
@@ -39,6 +41,8 @@ struct exabgp_line {
     enum exabgp_session session;
     struct address peer;
     struct prefix prefix;
+    bool attributes_read; /* false: they are none that we could have sent */
+    struct route_attributes attributes;
     char detail[EXABGP_DETAIL_LEN];
 };
 

@@ -16,6 +16,12 @@ int64_t exabgp_backoff_ns(uint32_t failures_n)
     return (seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S) * CLOCK_NS_PER_S;
 }
 
+static void current_set(struct exabgp_table_entry *entry)
+{
+    entry->status.current = entry->status.known == EXABGP_KNOWN_ANNOUNCED &&
+                            route_attributes_equal(&entry->acknowledged, &entry->route.attributes);
+}
+
 int exabgp_table_init(struct exabgp_table *table, const struct route *routes, size_t routes_n,
                       int64_t now_ns)
 {
@@ -25,21 +31,27 @@ int exabgp_table_init(struct exabgp_table *table, const struct route *routes, si
         return -ENOMEM;
     }
     for (size_t i = 0; i < routes_n; i++) {
-        table->entries[i].route = &routes[i];
+        table->entries[i].route = routes[i];
         table->entries[i].retry_ns = now_ns;
         table->entries[i].status.known_ns = now_ns;
     }
     return 0;
 }
 
-void exabgp_table_wish(struct exabgp_table *table, size_t route, enum route_wish wish)
+void exabgp_table_want(struct exabgp_table *table, size_t route, enum route_wish wish,
+                       const struct route_attributes *attributes)
 {
     struct exabgp_table_entry *entry = &table->entries[route];
 
-    if (entry->status.wish == wish) {
+    if (entry->status.wish == wish &&
+        (wish != ROUTE_ANNOUNCE || route_attributes_equal(&entry->route.attributes, attributes))) {
         return;
     }
     entry->status.wish = wish;
+    if (wish == ROUTE_ANNOUNCE) {
+        entry->route.attributes = *attributes;
+    }
+    current_set(entry);
     /* What failed before was another wish. */
     entry->status.failures_n = 0;
     entry->retry_ns = INT64_MIN;
@@ -51,7 +63,7 @@ enum route_wish exabgp_table_need(const struct exabgp_table_entry *entry)
     case ROUTE_HOLD:
         return ROUTE_HOLD;
     case ROUTE_ANNOUNCE:
-        return entry->status.known == EXABGP_KNOWN_ANNOUNCED ? ROUTE_HOLD : ROUTE_ANNOUNCE;
+        return entry->status.current ? ROUTE_HOLD : ROUTE_ANNOUNCE;
     case ROUTE_WITHDRAW:
         return entry->status.known == EXABGP_KNOWN_WITHDRAWN ? ROUTE_HOLD : ROUTE_WITHDRAW;
     }
@@ -83,12 +95,20 @@ size_t exabgp_table_next_blind(const struct exabgp_table *table, int64_t by_ns)
 void exabgp_table_set_known(struct exabgp_table *table, size_t route, enum exabgp_known known,
                             int64_t now_ns)
 {
-    struct exabgp_route_status *status = &table->entries[route].status;
+    struct exabgp_table_entry *entry = &table->entries[route];
 
-    if (status->known != known) {
-        status->known = known;
-        status->known_ns = now_ns;
+    if (entry->status.known != known) {
+        entry->status.known = known;
+        entry->status.known_ns = now_ns;
     }
+    current_set(entry);
+}
+
+void exabgp_table_set_announced(struct exabgp_table *table, size_t route,
+                                const struct route_attributes *attributes, int64_t now_ns)
+{
+    table->entries[route].acknowledged = *attributes;
+    exabgp_table_set_known(table, route, EXABGP_KNOWN_ANNOUNCED, now_ns);
 }
 
 void exabgp_table_set_blind(struct exabgp_table *table, size_t route, int64_t now_ns)
@@ -129,14 +149,20 @@ void exabgp_table_read_start(struct exabgp_table *table)
     table->foreign_n = 0;
     for (size_t i = 0; i < table->count; i++) {
         table->entries[i].reading_n = 0;
+        table->entries[i].reading_differs = false;
     }
 }
 
-void exabgp_table_read_add(struct exabgp_table *table, const struct prefix *prefix)
+void exabgp_table_read_add(struct exabgp_table *table, const struct prefix *prefix,
+                           const struct route_attributes *attributes)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (prefix_compare(&table->entries[i].route->prefix, prefix) == 0) {
-            table->entries[i].reading_n++;
+        struct exabgp_table_entry *entry = &table->entries[i];
+
+        if (prefix_compare(&entry->route.prefix, prefix) == 0) {
+            entry->reading_n++;
+            entry->reading_differs = entry->reading_differs || !attributes ||
+                                     !route_attributes_equal(attributes, &entry->acknowledged);
             return;
         }
     }
@@ -155,11 +181,14 @@ enum exabgp_finding exabgp_table_read_apply(struct exabgp_table *table, size_t r
     switch (entry->status.known) {
     case EXABGP_KNOWN_ANNOUNCED:
     case EXABGP_KNOWN_WITHDRAWN:
-        if (held == (entry->status.known == EXABGP_KNOWN_ANNOUNCED)) {
-            entry->status.failures_n = 0;
-        } else {
+        if (held != (entry->status.known == EXABGP_KNOWN_ANNOUNCED)) {
             exabgp_table_set_known(table, route, EXABGP_KNOWN_NOTHING, now_ns);
             finding = EXABGP_FINDING_MISMATCH;
+        } else if (held && entry->reading_differs) {
+            exabgp_table_set_known(table, route, EXABGP_KNOWN_FOUND, now_ns);
+            finding = EXABGP_FINDING_DIFFERENT;
+        } else {
+            entry->status.failures_n = 0;
         }
         break;
     case EXABGP_KNOWN_NOTHING:

@@ -22,6 +22,7 @@ enum exabgp_known {
 struct exabgp_route_status {
     enum route_wish wish;
     enum exabgp_known known;
+    bool current;        /* announced, and with the attributes that are wanted now */
     bool read;           /* the table was read since we started */
     uint32_t holders_n;  /* neighbors whose table held it when last read */
     uint32_t failures_n; /* commands refused or without effect, in a row */
@@ -29,12 +30,14 @@ struct exabgp_route_status {
 };
 
 struct exabgp_table_entry {
-    const struct route *route; /* borrowed */
+    struct route route;                   /* its attributes: as wanted */
+    struct route_attributes acknowledged; /* while EXABGP_KNOWN_ANNOUNCED */
     struct exabgp_route_status status;
-    uint32_t reading_n; /* holders counted while the table is being read */
-    int64_t retry_ns;   /* no command before */
-    bool blind;         /* withdrawn without a recognisable reply, since this was last forgotten */
-    int64_t blind_ns;   /* the first such withdrawal not confirmed yet; 0: none */
+    uint32_t reading_n;   /* holders counted while the table is being read */
+    bool reading_differs; /* one of them holds it with other attributes than the acknowledged */
+    int64_t retry_ns;     /* no command before */
+    bool blind;       /* withdrawn without a recognisable reply, since this was last forgotten */
+    int64_t blind_ns; /* the first such withdrawal not confirmed yet; 0: none */
 };
 
 struct exabgp_table {
@@ -46,14 +49,17 @@ struct exabgp_table {
 enum exabgp_finding {
     EXABGP_FINDING_NONE,
     EXABGP_FINDING_MISMATCH,  /* acknowledged, but the table says otherwise */
+    EXABGP_FINDING_DIFFERENT, /* the same, and only of its attributes */
     EXABGP_FINDING_WITHDRAWN, /* a withdrawal nobody could acknowledge turns out to be done */
 };
 
-/* -ENOMEM or 0. `routes` is borrowed. */
+/* -ENOMEM or 0. `routes` is copied. */
 int exabgp_table_init(struct exabgp_table *table, const struct route *routes, size_t routes_n,
                       int64_t now_ns);
 
-void exabgp_table_wish(struct exabgp_table *table, size_t route, enum route_wish wish);
+/* `attributes` matter only with ROUTE_ANNOUNCE and may be NULL otherwise. */
+void exabgp_table_want(struct exabgp_table *table, size_t route, enum route_wish wish,
+                       const struct route_attributes *attributes);
 
 /* The change this route needs now; ROUTE_HOLD if none. */
 enum route_wish exabgp_table_need(const struct exabgp_table_entry *entry);
@@ -68,6 +74,10 @@ size_t exabgp_table_next_blind(const struct exabgp_table *table, int64_t by_ns);
 void exabgp_table_set_known(struct exabgp_table *table, size_t route, enum exabgp_known known,
                             int64_t now_ns);
 
+/* An announcement with these attributes was acknowledged. */
+void exabgp_table_set_announced(struct exabgp_table *table, size_t route,
+                                const struct route_attributes *attributes, int64_t now_ns);
+
 /* A withdrawal was sent whose reply will prove nothing. */
 void exabgp_table_set_blind(struct exabgp_table *table, size_t route, int64_t now_ns);
 void exabgp_table_forget_blind(struct exabgp_table *table);
@@ -81,7 +91,9 @@ void exabgp_table_announce_anew(struct exabgp_table *table, int64_t now_ns);
 
 /* Reading ExaBGP's table: start, every prefix found, then what it means for each route. */
 void exabgp_table_read_start(struct exabgp_table *table);
-void exabgp_table_read_add(struct exabgp_table *table, const struct prefix *prefix);
+/* NULL: attributes that cannot be ours. */
+void exabgp_table_read_add(struct exabgp_table *table, const struct prefix *prefix,
+                           const struct route_attributes *attributes);
 enum exabgp_finding exabgp_table_read_apply(struct exabgp_table *table, size_t route,
                                             int64_t now_ns);
 

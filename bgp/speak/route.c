@@ -59,6 +59,54 @@ static void line_add_attributes(struct line *line, const struct route_attributes
     }
 }
 
+static bool large_equal(const struct route_large_community *a,
+                        const struct route_large_community *b)
+{
+    return a->global == b->global && a->local1 == b->local1 && a->local2 == b->local2;
+}
+
+static bool communities_within(const struct route_attributes *a, const struct route_attributes *b)
+{
+    for (size_t i = 0; i < a->communities_n; i++) {
+        size_t k = 0;
+
+        while (k < b->communities_n && (a->communities[i].high != b->communities[k].high ||
+                                        a->communities[i].low != b->communities[k].low)) {
+            k++;
+        }
+        if (k == b->communities_n) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < a->large_communities_n; i++) {
+        size_t k = 0;
+
+        while (k < b->large_communities_n &&
+               !large_equal(&a->large_communities[i], &b->large_communities[k])) {
+            k++;
+        }
+        if (k == b->large_communities_n) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool route_attributes_equal(const struct route_attributes *a, const struct route_attributes *b)
+{
+    if (a->next_hop_self != b->next_hop_self || a->has_med != b->has_med ||
+        (a->has_med && a->med != b->med) || a->as_path_n != b->as_path_n ||
+        (!a->next_hop_self && address_compare(&a->next_hop, &b->next_hop) != 0)) {
+        return false;
+    }
+    for (size_t i = 0; i < a->as_path_n; i++) {
+        if (a->as_path[i] != b->as_path[i]) {
+            return false;
+        }
+    }
+    return communities_within(a, b) && communities_within(b, a);
+}
+
 const char *route_wish_name(enum route_wish wish)
 {
     switch (wish) {

@@ -51,6 +51,15 @@ struct route {
     struct route_attributes attributes;
 };
 
+/* What is wanted of one route: with ROUTE_ANNOUNCE, with these attributes and no others. */
+struct want {
+    enum route_wish wish;
+    struct route_attributes attributes;
+};
+
+/* Whether a peer would be told the same. Communities are sets: ExaBGP sorts them. */
+bool route_attributes_equal(const struct route_attributes *a, const struct route_attributes *b);
+
 /* "hold", "announce", "withdraw". */
 const char *route_wish_name(enum route_wish wish);
 

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     must(exabgp != NULL);
     for (size_t i = 0; i < 2; i++) {
         wishes[i] = (enum route_wish)((bytes[0] >> (2 * i) & 3) % 3);
-        exabgp_wish(exabgp, i, wishes[i]);
+        exabgp_want(exabgp, i, wishes[i], &routes[i].attributes);
     }
     commands_take(exabgp, now_ns, wishes);
     for (size_t at = 1; at + 2 <= len;) {

@@ -60,6 +60,18 @@ static void batch_end(struct fake_exabgp *fake)
         const bool misordered = fake->withdrawn_between[i] && fake->held[i];
 
         fake->sent[i] = fake->session_up && fake->held[i] && !misordered;
+        if (fake->sent[i]) {
+            /* updates are grouped by attributes in the order of their first use: those used first
+             * and again go out before the others */
+            const bool returned =
+                fake->other[i][0] && strcmp(fake->first[i], fake->attributes[i]) == 0;
+
+            memcpy(fake->sent_attributes[i], returned ? fake->other[i] : fake->attributes[i],
+                   sizeof(fake->attributes[i]));
+            if (!returned) {
+                fake->first[i][0] = fake->other[i][0] = '\0';
+            }
+        }
         if (misordered && fake->session_up) {
             continue; /* stays lost until something makes ExaBGP send it again */
         }
@@ -72,18 +84,25 @@ static void send_all(struct fake_exabgp *fake)
 {
     memset(fake->announced_before, 0, sizeof(fake->announced_before));
     memset(fake->withdrawn_between, 0, sizeof(fake->withdrawn_between));
+    memset(fake->first, 0, sizeof(fake->first));
+    memset(fake->other, 0, sizeof(fake->other));
 }
 
 static bool change(struct fake_exabgp *fake, const char *line, bool announce)
 {
-    char prefix[64];
+    char prefix[64], attributes[256] = "";
 
-    if (sscanf(line, "%*s route %63s", prefix) != 1) {
+    if (sscanf(line, "%*s route %63s %255[^\n]", prefix, attributes) < 1) {
         return false;
     }
     for (size_t i = 0; i < FAKE_ROUTES && fake->prefixes[i]; i++) {
         if (strcmp(prefix, fake->prefixes[i]) != 0) {
             continue;
+        }
+        if (announce && fake->first[i][0] && strcmp(fake->first[i], attributes) != 0) {
+            memcpy(fake->other[i], attributes, sizeof(attributes));
+        } else if (announce) {
+            memcpy(fake->first[i], attributes, sizeof(attributes));
         }
         if (announce) {
             fake->announced_before[i] = fake->announced_before[i] || !fake->held[i];
@@ -91,6 +110,7 @@ static bool change(struct fake_exabgp *fake, const char *line, bool announce)
             fake->withdrawn_between[i] = true;
         }
         fake->held[i] = announce;
+        memcpy(fake->attributes[i], attributes, sizeof(attributes));
         *(announce ? &fake->announces_n : &fake->withdraws_n) += 1;
         return true;
     }
@@ -101,8 +121,11 @@ static void show_table(struct fake_exabgp *fake)
 {
     for (size_t i = 0; i < FAKE_ROUTES && fake->prefixes[i]; i++) {
         if (fake->held[i]) {
-            say(fake, "neighbor 10.99.0.2 %s unicast %s next-hop self\n",
-                strchr(fake->prefixes[i], '.') ? "ipv4" : "ipv6", fake->prefixes[i]);
+            say(fake,
+                "neighbor 10.99.0.2 local-ip 10.99.0.1 local-as 65001 peer-as 65000 router-id "
+                "10.99.0.1 family-allowed in-open %s unicast %s %s\n",
+                strchr(fake->prefixes[i], '.') ? "ipv4" : "ipv6", fake->prefixes[i],
+                fake->attributes[i][0] ? fake->attributes[i] : "next-hop self");
         }
     }
 }
@@ -128,7 +151,7 @@ static void serve(struct fake_exabgp *fake, const char *line)
         if (fake->session_up) {
             say(fake, "10.99.0.2       65000     0:00:05 established           1          0\n");
         }
-    } else if (strcmp(line, "show adj-rib out") == 0) {
+    } else if (strcmp(line, "show adj-rib out extensive") == 0) {
         show_table(fake);
     } else if (strcmp(line, "flush adj-rib out") == 0) {
         ok = fake->session_up;

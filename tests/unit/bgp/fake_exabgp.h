@@ -29,12 +29,15 @@ struct fake_exabgp {
     const char *prefixes[FAKE_ROUTES]; /* NULL after the last */
     struct fake_faults faults;
     uint64_t random;
-    bool held[FAKE_ROUTES]; /* in the table */
-    bool sent[FAKE_ROUTES]; /* the peer has it */
+    bool held[FAKE_ROUTES];            /* in the table */
+    bool sent[FAKE_ROUTES];            /* the peer has it */
+    char attributes[FAKE_ROUTES][256]; /* in the table, as announced */
+    char sent_attributes[FAKE_ROUTES][256];
     bool session_up;
     int64_t frozen_until_ns, next_ns;
     /* changes of one route in the batch under way */
     bool announced_before[FAKE_ROUTES], withdrawn_between[FAKE_ROUTES];
+    char first[FAKE_ROUTES][256], other[FAKE_ROUTES][256]; /* attributes announced in it */
     size_t in_len, out_len;
     char in[FAKE_QUEUE], out[FAKE_QUEUE];
     unsigned announces_n, withdraws_n, bad_commands_n;

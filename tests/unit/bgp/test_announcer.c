@@ -28,6 +28,7 @@ enum { FOUR, SIX, SOFT };
 struct play {
     struct config *config;
     struct announcer *announcer;
+    struct speaker *speaker;
     struct fake_exabgp fake;
     int64_t now_ns;
     char log[32768];
@@ -45,6 +46,14 @@ static void on_log(void *context, enum log_level level, const char *line)
     }
 }
 
+static void start(struct play *play)
+{
+    play->announcer = announcer_new(play->config, on_log, play, play->now_ns);
+    play->speaker =
+        speaker_new(play->config->routes, play->config->vips_n, on_log, play, play->now_ns);
+    cr_assert(play->announcer && play->speaker);
+}
+
 static void play_open(struct play *play, uint64_t seed)
 {
     struct failure failure = {0};
@@ -55,20 +64,29 @@ static void play_open(struct play *play, uint64_t seed)
         config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &play->config, &failure),
         0, "%s", failure.text);
     play->now_ns = 1000 * MS;
-    play->announcer = announcer_new(play->config, on_log, play, play->now_ns);
-    cr_assert(play->announcer);
+    start(play);
 }
 
 static void play_restart(struct play *play)
 {
     announcer_free(play->announcer);
-    play->announcer = announcer_new(play->config, on_log, play, play->now_ns);
+    speaker_free(play->speaker);
+    start(play);
 }
 
 static void play_close(struct play *play)
 {
     announcer_free(play->announcer);
+    speaker_free(play->speaker);
     config_free(play->config);
+}
+
+static void exchange(struct play *play)
+{
+    announcer_hear(play->announcer, speaker_status(play->speaker), play->now_ns);
+    for (size_t i = 0; i < play->config->vips_n; i++) {
+        speaker_want(play->speaker, i, announcer_want(play->announcer, i));
+    }
 }
 
 static void run(struct play *play, int64_t ms)
@@ -78,12 +96,14 @@ static void run(struct play *play, int64_t ms)
         char line[ROUTE_COMMAND_LEN], bytes[512];
         size_t len;
 
-        while ((len = announcer_command(play->announcer, play->now_ns, line)) > 0) {
+        exchange(play);
+        while ((len = speaker_command(play->speaker, play->now_ns, line)) > 0) {
             fake_write(&play->fake, line, len);
             fake_step(&play->fake, play->now_ns);
             while ((len = fake_read(&play->fake, bytes, sizeof(bytes))) > 0) {
-                announcer_receive(play->announcer, bytes, len, play->now_ns);
+                speaker_receive(play->speaker, bytes, len, play->now_ns);
             }
+            exchange(play);
         }
         fake_step(&play->fake, play->now_ns);
     }

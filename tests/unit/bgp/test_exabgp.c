@@ -64,6 +64,11 @@ static void talk_close(struct talk *talk)
     exabgp_free(talk->exabgp);
 }
 
+static void want(struct talk *talk, size_t route, enum route_wish wish)
+{
+    exabgp_want(talk->exabgp, route, wish, &talk->routes[route].attributes);
+}
+
 static void say(struct talk *talk, const char *text)
 {
     exabgp_receive(talk->exabgp, text, strlen(text), talk->now_ns);
@@ -83,7 +88,7 @@ static void align(struct talk *talk)
     EXPECT_COMMAND(talk, "show neighbor summary\n");
     say(talk,
         HEADER "10.99.0.2       65000     0:00:05 established           1          0\ndone\n");
-    EXPECT_COMMAND(talk, "show adj-rib out\n");
+    EXPECT_COMMAND(talk, "show adj-rib out extensive\n");
     say(talk, "done\n");
     EXPECT_COMMAND(talk, "");
 }
@@ -97,11 +102,10 @@ Test(exabgp, an_empty_table_and_nothing_wished)
     align(&talk);
     cr_assert(exabgp_aligned(talk.exabgp));
     cr_assert_eq(talk.events[EXABGP_EVENT_SYNCED], 1);
-    cr_assert_eq(talk.events[EXABGP_EVENT_ABSENT], 2);
     cr_assert_eq(talk.events[EXABGP_EVENT_SESSION], 1);
     cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_WITHDRAWN);
     /* withdrawing what is not there needs no command */
-    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    want(&talk, 0, ROUTE_WITHDRAW);
     EXPECT_COMMAND(&talk, "");
     talk_close(&talk);
 }
@@ -112,8 +116,8 @@ Test(exabgp, announce_then_read_back)
 
     talk_open(&talk, 1);
     align(&talk);
-    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
-    exabgp_wish(talk.exabgp, 1, ROUTE_ANNOUNCE);
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    want(&talk, 1, ROUTE_ANNOUNCE);
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
     EXPECT_COMMAND(&talk, ""); /* one in flight */
     cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_WITHDRAWN);
@@ -123,7 +127,7 @@ Test(exabgp, announce_then_read_back)
     cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_ANNOUNCED);
     EXPECT_COMMAND(&talk, "announce route 2001:db8::53/128 next-hop self\n");
     say(&talk, "done\n");
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\n"
                "neighbor fd99::2 ipv6 unicast 2001:db8::53/128 next-hop self\n"
                "neighbor fd99::3 ipv6 unicast 2001:db8::53/128 next-hop self\ndone\n");
@@ -133,7 +137,7 @@ Test(exabgp, announce_then_read_back)
     /* and a minute later once more */
     cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + 60000 * MS);
     talk.now_ns += 60000 * MS;
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     talk_close(&talk);
 }
 
@@ -144,11 +148,11 @@ Test(exabgp, done_without_effect_is_told_once_and_tried_more_and_more_slowly)
 
     talk_open(&talk, 1);
     align(&talk);
-    exabgp_wish(talk.exabgp, 1, ROUTE_ANNOUNCE);
+    want(&talk, 1, ROUTE_ANNOUNCE);
     for (int i = 0; i < 4; i++) {
         EXPECT_COMMAND(&talk, "announce route 2001:db8::53/128 next-hop self\n");
         say(&talk, "done\n");
-        EXPECT_COMMAND(&talk, "show adj-rib out\n");
+        EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
         say(&talk, "done\n");
         EXPECT_COMMAND(&talk, "");
         cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + wait_ns);
@@ -159,17 +163,85 @@ Test(exabgp, done_without_effect_is_told_once_and_tried_more_and_more_slowly)
     talk_close(&talk);
 }
 
+Test(exabgp, other_attributes_are_announced_and_read_back)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    align(&talk);
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    /* only the latest of what comes while a command is in flight */
+    talk.routes[0].attributes.has_med = true;
+    talk.routes[0].attributes.med = 500;
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    talk.routes[0].attributes.med = 1000;
+    talk.routes[0].attributes.communities_n = 2;
+    talk.routes[0].attributes.communities[0] = (struct route_community){65535, 0};
+    talk.routes[0].attributes.communities[1] = (struct route_community){65001, 53};
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "");
+    say(&talk, "done\n");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_ANNOUNCED);
+    cr_assert_not(exabgp_route_status(talk.exabgp, 0).current);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self med 1000 community [ "
+                          "65535:0 65001:53 ]\n");
+    say(&talk, "done\n");
+    cr_assert(exabgp_route_status(talk.exabgp, 0).current);
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    /* as 4.2.21 prints it: communities in its own order */
+    say(&talk, "neighbor 10.99.0.2 local-ip 10.99.0.1 local-as 65001 peer-as 65000 router-id "
+               "10.99.0.1 family-allowed in-open ipv4 unicast 192.0.2.53/32 next-hop self med 1000 "
+               "community [ 65001:53 65535:0 ]\ndone\n");
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_eq(talk.events[EXABGP_EVENT_DIFFERENT], 0);
+    /* and back */
+    talk.routes[0].attributes = (struct route_attributes){.next_hop_self = true};
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, held_with_other_attributes_is_told_and_announced_again)
+{
+    static const char *const others[] = {"next-hop 10.0.0.1", "next-hop self med 5",
+                                         "next-hop self community [ 65001:x ]"};
+
+    for (size_t i = 0; i < COUNT(others); i++) {
+        struct talk talk;
+        char text[256];
+
+        talk_open(&talk, 1);
+        align(&talk);
+        want(&talk, 0, ROUTE_ANNOUNCE);
+        EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+        say(&talk, "done\n");
+        EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+        snprintf(text, sizeof(text),
+                 "neighbor 10.99.0.3 ipv4 unicast 192.0.2.53/32 next-hop self\n"
+                 "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 %s\ndone\n",
+                 others[i]);
+        say(&talk, text);
+        EXPECT_COMMAND(&talk, "");
+        cr_assert_eq(talk.events[EXABGP_EVENT_DIFFERENT], 1);
+        cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_FOUND);
+        talk.now_ns += 1000 * MS;
+        EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+        talk_close(&talk);
+    }
+}
+
 Test(exabgp, a_refusal_is_told_and_tried_again)
 {
     struct talk talk;
 
     talk_open(&talk, 1);
     align(&talk);
-    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    want(&talk, 0, ROUTE_ANNOUNCE);
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
     say(&talk, "error\n");
     cr_assert_eq(talk.events[EXABGP_EVENT_REFUSED], 1);
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     say(&talk, "done\n");
     EXPECT_COMMAND(&talk, "");
     talk.now_ns += 1000 * MS;
@@ -183,7 +255,7 @@ Test(exabgp, a_lost_reply_leads_to_realignment_before_the_next_announcement)
 
     talk_open(&talk, 1);
     align(&talk);
-    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    want(&talk, 0, ROUTE_ANNOUNCE);
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
     talk.now_ns += 999 * MS;
     EXPECT_COMMAND(&talk, "");
@@ -196,7 +268,7 @@ Test(exabgp, a_lost_reply_leads_to_realignment_before_the_next_announcement)
     EXPECT_COMMAND(&talk, "");
     say(&talk, HEADER "done\n");
     cr_assert(exabgp_aligned(talk.exabgp));
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
     /* it is there, but who says with our attributes? */
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
@@ -208,7 +280,7 @@ Test(exabgp, a_withdrawal_does_not_wait_for_alignment)
     struct talk talk;
 
     talk_open(&talk, 1);
-    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    want(&talk, 0, ROUTE_WITHDRAW);
     EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
     /* a reply of a process before us proves nothing */
     say(&talk, "done\n");
@@ -228,10 +300,10 @@ Test(exabgp, a_withdrawal_waits_200_ms_for_a_question_and_no_longer)
     talk_open(&talk, 1);
     EXPECT_COMMAND(&talk, "show neighbor summary\n");
     say(&talk, HEADER "done\n");
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\n");
     talk.now_ns += 100 * MS;
-    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    want(&talk, 0, ROUTE_WITHDRAW);
     EXPECT_COMMAND(&talk, "");
     cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + 100 * MS);
     talk.now_ns += 100 * MS;
@@ -246,7 +318,7 @@ Test(exabgp, a_long_table_is_no_timeout)
     talk_open(&talk, 1);
     EXPECT_COMMAND(&talk, "show neighbor summary\n");
     say(&talk, HEADER "done\n");
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     for (int i = 0; i < 5; i++) {
         talk.now_ns += 900 * MS;
         say(&talk, "neighbor 10.99.0.2 ipv4 unicast 198.51.100.0/24 next-hop self\n");
@@ -266,14 +338,14 @@ Test(exabgp, found_routes_are_held_then_announced_anew_and_flushed)
     EXPECT_COMMAND(&talk, "show neighbor summary\n");
     say(&talk,
         HEADER "10.99.0.2       65000     0:00:05 established           1          0\ndone\n");
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
-    cr_assert_eq(talk.events[EXABGP_EVENT_FOUND], 1);
-    cr_assert_eq(talk.events[EXABGP_EVENT_ABSENT], 1);
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_FOUND);
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 1).known, EXABGP_KNOWN_WITHDRAWN);
     EXPECT_COMMAND(&talk, "flush adj-rib out\n");
     say(&talk, "done\n");
     EXPECT_COMMAND(&talk, "");
-    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    want(&talk, 0, ROUTE_ANNOUNCE);
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
     talk_close(&talk);
 }
@@ -311,10 +383,10 @@ Test(exabgp, a_neighbor_that_appears_later_is_told_too)
 
     talk_open(&talk, 1);
     align(&talk);
-    exabgp_wish(talk.exabgp, 0, ROUTE_ANNOUNCE);
+    want(&talk, 0, ROUTE_ANNOUNCE);
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
     say(&talk, "done\n");
-    EXPECT_COMMAND(&talk, "show adj-rib out\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
     say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
     EXPECT_COMMAND(&talk, "");
     /* one we know flaps: ExaBGP repeats its table by itself */
@@ -424,8 +496,8 @@ static const struct fake_faults kinds[] = {
      .freeze = 5},
 };
 
-/* Any interleaving of faults, wishes and restarts; once the faults end, the peer has what is
- * wished. */
+/* Any interleaving of faults, wishes, attributes and restarts; once the faults end, the peer has
+ * what is wished. */
 Test(exabgp, reaches_the_wish_after_any_faults, .timeout = 300)
 {
     for (uint64_t seed = 0; seed < 300; seed++) {
@@ -436,8 +508,11 @@ Test(exabgp, reaches_the_wish_after_any_faults, .timeout = 300)
         talk.fake.faults = kinds[seed % COUNT(kinds)];
         for (int i = 0; i < 400; i++) {
             if (fake_random(&talk.fake, 5) == 0) {
-                exabgp_wish(talk.exabgp, fake_random(&talk.fake, 2),
-                            (enum route_wish)(1 + fake_random(&talk.fake, 2)));
+                const size_t route = fake_random(&talk.fake, 2);
+
+                talk.routes[route].attributes.has_med = fake_random(&talk.fake, 3) > 0;
+                talk.routes[route].attributes.med = (uint32_t)fake_random(&talk.fake, 2) * 1000;
+                want(&talk, route, (enum route_wish)(1 + fake_random(&talk.fake, 2)));
             }
             if (fake_random(&talk.fake, 150) == 0) {
                 talk_restart(&talk); /* replies to the old one arrive at the new one */
@@ -448,7 +523,7 @@ Test(exabgp, reaches_the_wish_after_any_faults, .timeout = 300)
         talk.fake.frozen_until_ns = 0;
         for (size_t i = 0; i < COUNT(talk.routes); i++) {
             if (exabgp_route_status(talk.exabgp, i).wish == ROUTE_HOLD) {
-                exabgp_wish(talk.exabgp, i, ROUTE_WITHDRAW);
+                want(&talk, i, ROUTE_WITHDRAW);
             }
         }
         for (const int64_t end_ns = talk.now_ns + 150000 * MS; talk.now_ns < end_ns;) {
@@ -461,6 +536,17 @@ Test(exabgp, reaches_the_wish_after_any_faults, .timeout = 300)
                          (unsigned long long)seed, i);
             cr_assert_eq(status.known, status.wish == ROUTE_ANNOUNCE ? EXABGP_KNOWN_ANNOUNCED
                                                                      : EXABGP_KNOWN_WITHDRAWN);
+            if (status.wish == ROUTE_ANNOUNCE) {
+                char line[ROUTE_COMMAND_LEN];
+                const size_t len = route_announce_command(&talk.routes[i], line);
+
+                line[len - 1] = '\0';
+                cr_assert(strstr(line, talk.fake.sent_attributes[i]) &&
+                              strlen(talk.fake.sent_attributes[i]) ==
+                                  strlen(strstr(line, "next-hop")),
+                          "seed %llu: %s, not %s", (unsigned long long)seed,
+                          talk.fake.sent_attributes[i], line);
+            }
         }
         cr_assert(exabgp_aligned(talk.exabgp), "seed %llu", (unsigned long long)seed);
         cr_assert_eq(talk.fake.bad_commands_n, 0);
@@ -483,6 +569,19 @@ Test(exabgp, the_model_has_the_ordering_fault)
     cr_assert_not(fake.sent[0]);
 }
 
+Test(exabgp, and_for_attributes)
+{
+    static const char batch[] = "announce route 192.0.2.53/32 next-hop self med 100\n"
+                                "announce route 192.0.2.53/32 next-hop self med 1000\n"
+                                "announce route 192.0.2.53/32 next-hop self med 100\n";
+    struct fake_exabgp fake;
+
+    fake_init(&fake, 1);
+    fake_write(&fake, batch, strlen(batch));
+    fake_step(&fake, 0);
+    cr_assert_str_eq(fake.sent_attributes[0], "next-hop self med 1000");
+}
+
 /* Without acknowledgements nothing is announced, loudly, and withdrawals still go out. */
 Test(exabgp, mute)
 {
@@ -491,8 +590,8 @@ Test(exabgp, mute)
     talk_open(&talk, 3);
     talk.fake.held[0] = talk.fake.sent[0] = true;
     talk.fake.faults.mute = true;
-    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
-    exabgp_wish(talk.exabgp, 1, ROUTE_ANNOUNCE);
+    want(&talk, 0, ROUTE_WITHDRAW);
+    want(&talk, 1, ROUTE_ANNOUNCE);
     for (int i = 0; i < 1000; i++) {
         step(&talk);
     }
@@ -510,7 +609,7 @@ Test(exabgp, silence_slows_it_down)
     unsigned commands_n = 0;
 
     talk_open(&talk, 3);
-    exabgp_wish(talk.exabgp, 0, ROUTE_WITHDRAW);
+    want(&talk, 0, ROUTE_WITHDRAW);
     for (; talk.now_ns < 3600 * CLOCK_NS_PER_S; talk.now_ns += 10 * MS) {
         commands_n += exabgp_command(talk.exabgp, talk.now_ns, line) > 0;
     }

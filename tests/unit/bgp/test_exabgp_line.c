@@ -5,6 +5,7 @@
 #include "bgp/speak/exabgp_line.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -13,6 +14,57 @@
     ": 1, \"counter\": 3, \"type\": \"state\", \"neighbor\": { \"address\": { \"local\": "         \
     "\"10.99.0.1\", \"peer\": \"10.99.0.2\" }, \"asn\": { \"local\": 65001, \"peer\": 65000 } , "  \
     "\"state\": \"" state "\"" more " } }"
+
+#define RIB                                                                                        \
+    "neighbor 10.99.0.2 local-ip 10.99.0.1 family-allowed in-open ipv4 unicast 192.0.2.53/32 "
+
+Test(exabgp_line, attributes)
+{
+    static const struct {
+        const char *text;
+        bool read;
+        const char *same; /* a command with these attributes */
+    } rows[] = {
+        {"next-hop self", true, "next-hop self"},
+        {"next-hop 10.0.0.1 origin igp local-preference 100", true, "next-hop 10.0.0.1"},
+        {"next-hop fd00::1 med 0", true, "next-hop fd00::1 med 0"},
+        {"next-hop self as-path [ 65001 65001 ] med 100 community [ 65001:53 65535:0 ] "
+         "large-community [ 65001:1:2 65001:3:4294967295 ]",
+         true,
+         "next-hop self med 100 community [ 65001:53 65535:0 ] large-community [ 65001:1:2 "
+         "65001:3:4294967295 ] as-path [ 65001 65001 ]"},
+        {"next-hop self as-path [ ] community 65001:53 large-community 65001:1:2", true,
+         "next-hop self community [ 65001:53 ] large-community [ 65001:1:2 ]"},
+        {"next-hop nobody", false, NULL},
+        {"next-hop", false, NULL},
+        {"next-hop self med", false, NULL},
+        {"next-hop self med 4294967296", false, NULL},
+        {"next-hop self community [ 65001:53", false, NULL},
+        {"next-hop self community [ 65001 ]", false, NULL},
+        {"next-hop self community [ 65001:53:1 ]", false, NULL},
+        {"next-hop self community no-export", false, NULL},
+        {"next-hop self large-community [ 1:2 ]", false, NULL},
+        {"next-hop self as-path [ 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 ]", false, NULL},
+        {"next-hop self as-path [ ( 1 2 ) ]", false, NULL},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[512], command[ROUTE_COMMAND_LEN];
+        struct exabgp_line line;
+
+        snprintf(text, sizeof(text), RIB "%s", rows[i].text);
+        exabgp_line_parse(text, strlen(text), &line);
+        cr_expect_eq(line.kind, EXABGP_LINE_RIB_ROUTE, "%s", text);
+        cr_expect_eq(line.attributes_read, rows[i].read, "%s", text);
+        if (rows[i].read) {
+            const struct route route = {line.prefix, line.attributes};
+
+            snprintf(text, sizeof(text), "announce route 192.0.2.53/32 %s\n", rows[i].same);
+            route_announce_command(&route, command);
+            cr_expect_str_eq(command, text);
+        }
+    }
+}
 
 Test(exabgp_line, kinds)
 {

@@ -31,7 +31,16 @@ static void on_log(void *context, enum log_level level, const char *line)
 struct scene {
     struct config *config;
     struct announcer *announcer;
+    struct speaker *speaker;
 };
+
+static void exchange(struct scene *scene)
+{
+    announcer_hear(scene->announcer, speaker_status(scene->speaker), START);
+    for (size_t i = 0; i < scene->config->vips_n; i++) {
+        speaker_want(scene->speaker, i, announcer_want(scene->announcer, i));
+    }
+}
 
 static void scene_open(struct scene *scene)
 {
@@ -41,12 +50,15 @@ static void scene_open(struct scene *scene)
                                    &failure),
                  0);
     scene->announcer = announcer_new(scene->config, on_log, NULL, START);
-    cr_assert(scene->announcer);
+    scene->speaker = speaker_new(scene->config->routes, scene->config->vips_n, on_log, NULL, START);
+    cr_assert(scene->announcer && scene->speaker);
+    exchange(scene);
 }
 
 static void scene_close(struct scene *scene)
 {
     announcer_free(scene->announcer);
+    speaker_free(scene->speaker);
     config_free(scene->config);
 }
 
@@ -55,8 +67,9 @@ static void reply(struct scene *scene, const char *words)
 {
     char line[ROUTE_COMMAND_LEN];
 
-    cr_assert_gt(announcer_command(scene->announcer, START, line), 0);
-    announcer_receive(scene->announcer, words, strlen(words), START);
+    cr_assert_gt(speaker_command(scene->speaker, START, line), 0);
+    speaker_receive(scene->speaker, words, strlen(words), START);
+    exchange(scene);
 }
 
 static void observe(struct scene *scene, size_t check, enum health_observation observation)
@@ -65,6 +78,7 @@ static void observe(struct scene *scene, size_t check, enum health_observation o
 
     snprintf(outcome.evidence, sizeof(outcome.evidence), "it said so");
     announcer_observe(scene->announcer, check, &outcome, START);
+    exchange(scene);
 }
 
 static json_t *ask(const struct scene *scene, const char *request, int64_t now_ns)
@@ -108,8 +122,9 @@ Test(report, states_of_a_vip)
     cr_assert_str_eq(report_vip_state(scene.announcer, 0), "announcing");
     reply(&scene, "done\n");
     cr_assert_str_eq(report_vip_state(scene.announcer, 0), "no session");
-    cr_assert_gt(announcer_command(scene.announcer, START, line), 0);
-    announcer_receive(scene.announcer, connected, strlen(connected), START);
+    cr_assert_gt(speaker_command(scene.speaker, START, line), 0);
+    speaker_receive(scene.speaker, connected, strlen(connected), START);
+    exchange(&scene);
     cr_assert_str_eq(report_vip_state(scene.announcer, 0), "no session", "TCP is no session");
     scene_close(&scene);
 }

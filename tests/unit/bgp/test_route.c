@@ -36,6 +36,34 @@ Test(route, commands)
     cr_assert_str_eq(line, "withdraw route 2001:db8::53/128\n");
 }
 
+Test(route, attributes_are_equal_if_a_peer_is_told_the_same)
+{
+    const struct route_attributes plain = {.next_hop_self = true};
+    const struct route_attributes rows[] = {
+        {.next_hop_self = false},
+        {.next_hop_self = true, .has_med = true},
+        {.next_hop_self = true, .communities_n = 1, .communities = {{65535, 0}}},
+        {.next_hop_self = true, .large_communities_n = 1, .large_communities = {{1, 2, 3}}},
+        {.next_hop_self = true, .as_path_n = 1, .as_path = {65001}},
+    };
+    struct route_attributes a = {.communities_n = 2, .communities = {{1, 2}, {3, 4}}};
+    struct route_attributes b = {.communities_n = 3, .communities = {{3, 4}, {1, 2}, {3, 4}}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cr_expect_not(route_attributes_equal(&plain, &rows[i]), "row %zu", i);
+        cr_expect_not(route_attributes_equal(&rows[i], &plain), "row %zu", i);
+        cr_expect(route_attributes_equal(&rows[i], &rows[i]), "row %zu", i);
+    }
+    cr_expect(route_attributes_equal(&a, &b));
+    b.communities[1].low = 5;
+    cr_expect_not(route_attributes_equal(&a, &b));
+    a = b = plain;
+    a.med = 7; /* means nothing without has_med */
+    cr_expect(route_attributes_equal(&a, &b));
+    address_parse("10.0.0.1", &b.next_hop);
+    cr_expect(route_attributes_equal(&a, &b));
+}
+
 Test(route, the_longest_command_fits)
 {
     struct route route = {.attributes = {.has_med = true,
