@@ -111,6 +111,10 @@ static int requires_read(const struct yaml_node *node, const struct config *conf
         if (result < 0) {
             return result;
         }
+        if (!check_class_governs(config->checks[vip->checks[i]].class)) {
+            return yaml_fail(yaml_item(node, i), -EINVAL, failure, "a %s check governs no VIP",
+                             check_class_name(config->checks[vip->checks[i]].class));
+        }
         for (size_t k = 0; k < i; k++) {
             if (vip->checks[k] == vip->checks[i]) {
                 return yaml_fail(yaml_item(node, i), -EEXIST, failure, "named twice");
@@ -121,14 +125,15 @@ static int requires_read(const struct yaml_node *node, const struct config *conf
     return 0;
 }
 
-/* Without `requires`: every check of its family, and those that have none. */
+/* Without `requires`: every check of its family, and those that have none, if they govern. */
 static void governing_default(const struct config *config, const struct prefix *prefix,
                               struct config_vip *vip)
 {
     for (size_t i = 0; i < config->checks_n; i++) {
-        const enum address_family family = config->checks[i].family;
+        const struct config_check *check = &config->checks[i];
 
-        if (family == ADDRESS_NONE || (uint8_t)family == prefix->address.family) {
+        if (check_class_governs(check->class) &&
+            (check->family == ADDRESS_NONE || (uint8_t)check->family == prefix->address.family)) {
             vip->checks[vip->checks_n++] = i;
         }
     }
@@ -148,7 +153,7 @@ static int governing_read(const struct yaml_node *node, const struct config *con
         governing_default(config, prefix, vip);
     }
     for (size_t i = 0; i < vip->checks_n; i++) {
-        hard = hard || config->checks[vip->checks[i]].hard;
+        hard = hard || config->checks[vip->checks[i]].class == CHECK_HARD;
     }
     if (result == 0 && !hard) {
         return yaml_fail(requires ? requires : node, -EINVAL, failure,

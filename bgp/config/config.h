@@ -14,26 +14,34 @@
 #include "base/address.h"
 #include "base/failure.h"
 #include "bgp/decide/health.h"
-#include "bgp/probe/dns_check.h"
 #include "bgp/speak/route.h"
 
 #define CONFIG_VIPS_MAX 64
 #define CONFIG_CHECKS_MAX 64
 #define CONFIG_NEIGHBORS_MAX 32
 
+struct probe_type;
+
+enum check_class {
+    CHECK_HARD,  /* governs: proves that this host cannot answer, withdraws */
+    CHECK_SOFT,  /* governs: what every PoP may share, degrades */
+    CHECK_WATCH, /* governs nothing: evidence for people and other checks, or a trigger */
+    CHECK_PEER,  /* governs nothing: looks at another PoP, for the guards */
+};
+
 struct config_check {
     const char *name;
-    bool hard;
+    enum check_class class;
+    const struct probe_type *type;
+    const void *settings; /* the type's own, see there */
+    const char *subject;  /* what is looked at, for people: "www.example.com. A at 192.0.2.53:53" */
     enum address_family
         family; /* of the VIPs it governs when they name no checks; ADDRESS_NONE: of all */
-    struct endpoint server;
-    bool server_is_vip; /* then the probe must not leave the host */
-    struct dns_check dns;
-    const char *qname_text;
-    const char *qtype_text;
-    int64_t interval_ns; /* from the start of one probe to the start of the next */
-    int64_t retry_ns;    /* the same after a failure, while the check is up: confirms or clears it
-                            sooner */
+    struct endpoint server; /* family ADDRESS_NONE if the type has none */
+    bool server_is_vip;     /* then the probe must not leave the host */
+    int64_t interval_ns;    /* from the start of one probe to the start of the next */
+    int64_t retry_ns;       /* the same after a failure, while the check is up: confirms or clears
+                               it sooner */
     int64_t timeout_ns;
     struct health_limits limits;
 };
@@ -71,5 +79,11 @@ int config_load_bytes(const char *name, const uint8_t *bytes, size_t len,
                       struct config **ret_config, struct failure *failure);
 
 void config_free(struct config *config);
+
+/* Do checks of this class have a say in what is announced? */
+bool check_class_governs(enum check_class class);
+
+/* "hard", "soft", "watch", "peer". */
+const char *check_class_name(enum check_class class);
 
 #endif

@@ -1,155 +1,143 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One entry of `checks`.
+ * One entry of `checks`: what all types have in common.
  */
 #include "bgp/config/config_parts.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "bgp/probe/probe.h"
 
 #define INTERVAL_MIN_NS (10 * CLOCK_NS_PER_MS)
 #define INTERVAL_MAX_NS (3600 * CLOCK_NS_PER_S)
 #define TIMEOUT_MIN_NS CLOCK_NS_PER_MS
 #define TIMEOUT_MAX_NS (60 * CLOCK_NS_PER_S)
 #define ROW_MAX 1000
+#define NAMES_LEN 160
+#define KEYS_MAX 48
+#define SUBJECT_LEN 320
 
-static int type_read(const struct yaml_node *node, struct failure *failure)
+/* A new type is a new file and a line here. */
+static const struct config_check_type *const types[] = {&config_check_dns};
+
+#define TYPES_N (sizeof(types) / sizeof(types[0]))
+
+static int type_read(const struct yaml_node *node, const struct config_check_type **ret_type,
+                     struct failure *failure)
 {
     const struct yaml_node *item = yaml_get(node, "type");
+    char names[NAMES_LEN] = "";
     const char *text;
     int result;
 
+    for (size_t i = 0, len = 0; i < TYPES_N && len < sizeof(names); i++) {
+        len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+                                types[i]->probe->name);
+    }
     if (!item) {
-        return yaml_fail(node, -EINVAL, failure, "a check needs a type (dns)");
+        return yaml_fail(node, -EINVAL, failure, "a check needs a type (%s)", names);
     }
     result = yaml_text(item, &text, failure);
-    if (result == 0 && strcmp(text, "dns") != 0) {
-        return yaml_fail(item, -ENOTSUP, failure, "check type %s is not supported yet, dns is",
-                         text);
+    for (size_t i = 0; result == 0 && i < TYPES_N; i++) {
+        if (strcmp(text, types[i]->probe->name) == 0) {
+            *ret_type = types[i];
+            return 0;
+        }
     }
-    return result;
+    return result
+               ? result
+               : yaml_fail(item, -EINVAL, failure, "there is no check type %s (%s)", text, names);
 }
 
-static int class_read(const struct yaml_node *node, struct config_check *check,
+bool check_class_governs(enum check_class class)
+{
+    return class == CHECK_HARD || class == CHECK_SOFT;
+}
+
+const char *check_class_name(enum check_class class)
+{
+    switch (class) {
+    case CHECK_HARD:
+        return "hard";
+    case CHECK_SOFT:
+        return "soft";
+    case CHECK_WATCH:
+        return "watch";
+    case CHECK_PEER:
+        return "peer";
+    }
+    return "?";
+}
+
+static int class_read(const struct yaml_node *node, enum check_class *class,
                       struct failure *failure)
 {
     const char *text;
-    int result;
+    const int result = node ? yaml_text(node, &text, failure) : 0;
 
-    check->hard = true;
-    if (!node) {
-        return 0;
+    *class = CHECK_HARD;
+    if (!node || result < 0) {
+        return result;
     }
-    result = yaml_text(node, &text, failure);
-    if (result == 0 && strcmp(text, "hard") != 0 && strcmp(text, "soft") != 0) {
-        return yaml_fail(node, -EINVAL, failure, "class is hard or soft");
+    for (enum check_class i = CHECK_HARD; i <= CHECK_PEER; i++) {
+        if (strcmp(text, check_class_name(i)) == 0) {
+            *class = i;
+            return 0;
+        }
     }
-    if (result == 0) {
-        check->hard = strcmp(text, "hard") == 0;
-    }
-    return result;
+    return yaml_fail(node, -EINVAL, failure, "class is hard, soft, watch or peer");
 }
 
-static int question_read(const struct yaml_node *node, struct arena *arena,
-                         struct config_check *check, struct failure *failure)
+/* The keys that all checks have, and the type's own. */
+static int keys_check(const struct yaml_node *node, const struct config_check_type *type,
+                      struct failure *failure)
 {
-    const struct yaml_node *name = yaml_get(node, "name"), *type = yaml_get(node, "qtype");
-    const char *name_text, *type_text = "A";
-    int result;
+    static const char *const common_keys[] = {"type",  "class", "interval", "timeout",
+                                              "retry", "rise",  "fall",     NULL};
+    const char *known[KEYS_MAX];
+    size_t known_n = 0;
 
-    if (!name) {
-        return yaml_fail(node, -EINVAL, failure, "a dns check needs a name to ask for");
+    for (size_t i = 0; common_keys[i]; i++) {
+        known[known_n++] = common_keys[i];
     }
-    result = yaml_text(name, &name_text, failure);
-    if (result == 0 && dns_check_parse_name(name_text, check->dns.qname) < 0) {
-        return yaml_fail(name, -EINVAL, failure, "not a domain name");
+    for (size_t i = 0; type->keys[i] && known_n < KEYS_MAX - 1; i++) {
+        known[known_n++] = type->keys[i];
     }
-    if (result == 0 && type) {
-        result = yaml_text(type, &type_text, failure);
-    }
-    if (result == 0 && dns_check_parse_type(type_text, &check->dns.qtype) < 0) {
-        return yaml_fail(type, -EINVAL, failure, "not a type of record");
-    }
-    result = result ? result : config_keep_text(arena, name_text, &check->qname_text, failure);
-    return result ? result : config_keep_text(arena, type_text, &check->qtype_text, failure);
+    known[known_n] = NULL;
+    return yaml_check_keys(node, known, failure);
 }
 
-static int server_read(const struct yaml_node *node, struct config_check *check,
-                       struct failure *failure)
+int config_read_server(const struct yaml_node *node, uint16_t default_port,
+                       struct config_check *check, struct failure *failure)
 {
     const struct yaml_node *item = yaml_get(node, "server");
     int result;
 
     if (!item) {
-        return yaml_fail(node, -EINVAL, failure, "a dns check needs a server to ask");
+        return yaml_fail(node, -EINVAL, failure, "a %s check needs a server to ask",
+                         check->type->name);
     }
-    result = yaml_endpoint(item, 53, &check->server, failure);
+    result = yaml_endpoint(item, default_port, &check->server, failure);
     if (result == 0) {
         check->family = (enum address_family)check->server.address.family;
     }
     return result;
 }
 
-static int subnet_read(const struct yaml_node *node, struct config_check *check,
-                       struct failure *failure)
+int config_set_subject(struct arena *arena, struct config_check *check, struct failure *failure,
+                       const char *format, ...)
 {
-    const char *text;
-    int result;
+    char text[SUBJECT_LEN];
+    va_list arguments;
 
-    if (!node) {
-        return 0;
-    }
-    result = yaml_text(node, &text, failure);
-    if (result == 0 && prefix_parse(text, true, &check->dns.subnet) < 0) {
-        return yaml_fail(node, -EINVAL, failure, "ecs is a prefix without host bits");
-    }
-    check->dns.has_subnet = result == 0;
-    return result;
-}
-
-static int expect_addresses_read(const struct yaml_node *node, struct dns_check *dns,
-                                 struct failure *failure)
-{
-    if (yaml_count(node) == 0 || yaml_count(node) > DNS_CHECK_ADDRESSES_MAX) {
-        return yaml_fail(node, -ERANGE, failure, "expect lists 1 to %d addresses",
-                         DNS_CHECK_ADDRESSES_MAX);
-    }
-    dns->expect = DNS_CHECK_EXPECT_ADDRESSES;
-    for (size_t i = 0; i < yaml_count(node); i++) {
-        const int result = yaml_address(yaml_item(node, i), &dns->addresses[i], failure);
-
-        if (result < 0) {
-            return result;
-        }
-        /* A = 1, AAAA = 28: a list of the other family could never match */
-        if (dns->qtype != (dns->addresses[i].family == ADDRESS_IPV4 ? 1 : 28)) {
-            return yaml_fail(yaml_item(node, i), -EINVAL, failure,
-                             "an answer of this qtype never has such an address");
-        }
-        dns->addresses_n++;
-    }
-    return 0;
-}
-
-static int expect_read(const struct yaml_node *node, struct dns_check *dns, struct failure *failure)
-{
-    const char *text;
-    int result;
-
-    if (!node) {
-        return 0;
-    }
-    if (yaml_kind(node) == YAML_KIND_LIST) {
-        return expect_addresses_read(node, dns, failure);
-    }
-    result = yaml_text(node, &text, failure);
-    if (result == 0 && dns_check_parse_rcode(text, &dns->rcode) < 0) {
-        return yaml_fail(node, -EINVAL, failure, "expect is a list of addresses or an RCODE");
-    }
-    dns->expect = DNS_CHECK_EXPECT_RCODE;
-    return result;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return config_keep_text(arena, text, &check->subject, failure);
 }
 
 static int duration_read(const struct yaml_node *node, int64_t min_ns, int64_t max_ns,
@@ -192,23 +180,21 @@ static int pace_read(const struct yaml_node *node, struct config_check *check,
 int config_read_check(const struct yaml_node *node, struct arena *arena,
                       struct config_check *ret_check, struct failure *failure)
 {
-    static const char *const known[] = {"type",   "class", "server",   "name",    "qtype",
-                                        "expect", "ecs",   "interval", "timeout", "retry",
-                                        "rise",   "fall",  NULL};
-    static const char *const later[] = {"transport", "tcp", "family", "window", "hold", NULL};
+    const struct config_check_type *type = NULL;
     int result;
 
     *ret_check = (struct config_check){0};
     if (yaml_kind(node) != YAML_KIND_MAP) {
         return yaml_fail(node, -EINVAL, failure, "a check is a map");
     }
-    result = type_read(node, failure);
-    result = result ? result : config_check_keys(node, known, later, failure);
+    result = type_read(node, &type, failure);
+    if (result < 0) {
+        return result;
+    }
+    ret_check->type = type->probe;
+    result = keys_check(node, type, failure);
     result = result ? result : config_keep_text(arena, yaml_key(node), &ret_check->name, failure);
-    result = result ? result : class_read(yaml_get(node, "class"), ret_check, failure);
-    result = result ? result : question_read(node, arena, ret_check, failure);
-    result = result ? result : server_read(node, ret_check, failure);
-    result = result ? result : subnet_read(yaml_get(node, "ecs"), ret_check, failure);
-    result = result ? result : expect_read(yaml_get(node, "expect"), &ret_check->dns, failure);
-    return result ? result : pace_read(node, ret_check, failure);
+    result = result ? result : class_read(yaml_get(node, "class"), &ret_check->class, failure);
+    result = result ? result : pace_read(node, ret_check, failure);
+    return result ? result : type->read(node, arena, ret_check, failure);
 }

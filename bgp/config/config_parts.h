@@ -22,6 +22,26 @@ int config_keep_text(struct arena *arena, const char *text, const char **ret_tex
 int config_read_check(const struct yaml_node *node, struct arena *arena,
                       struct config_check *ret_check, struct failure *failure);
 
+/* A type of check, as the configuration sees it: its own keys, read after those that all checks
+ * have. `read` sets settings (from the arena) and subject, and where they apply server and family.
+ */
+struct config_check_type {
+    const struct probe_type *probe;
+    const char *const *keys; /* ends with NULL */
+    int (*read)(const struct yaml_node *node, struct arena *arena, struct config_check *check,
+                struct failure *failure);
+};
+
+extern const struct config_check_type config_check_dns;
+
+/* `server` of a check, required; sets its family too. */
+int config_read_server(const struct yaml_node *node, uint16_t default_port,
+                       struct config_check *check, struct failure *failure);
+
+/* The subject as if printed. */
+int config_set_subject(struct arena *arena, struct config_check *check, struct failure *failure,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* The keys of an `announce` map over what `attributes` already holds. NULL changes nothing. */
 int config_read_announce(const struct yaml_node *node, struct route_attributes *attributes,
                          struct failure *failure);

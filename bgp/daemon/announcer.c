@@ -57,7 +57,7 @@ static void vip_judge(const struct announcer *announcer, size_t vip, struct poli
 
         checks[i] = (struct policy_check){
             .name = announcer->config->checks[check].name,
-            .hard = announcer->config->checks[check].hard,
+            .hard = announcer->config->checks[check].class == CHECK_HARD,
             .health = &announcer->checks[check].health,
             .evidence = announcer->checks[check].outcome.evidence,
         };

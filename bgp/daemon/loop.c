@@ -250,7 +250,7 @@ static void event_handle(struct loop *loop, const struct epoll_event *event)
         }
         return;
     default:
-        prober_read(loop->prober, event->data.u64 - TAG_PROBES, now_ns);
+        prober_ready(loop->prober, event->data.u64 - TAG_PROBES, event->events, now_ns);
         return;
     }
 }

@@ -26,9 +26,11 @@ static int64_t observed(void *context, size_t check, const struct probe_outcome 
     struct once *once = context;
 
     (void)started_ns;
+    if (once->healths[check].observations_n == 0) {
+        once->waiting_n--;
+    }
     once->outcomes[check] = *outcome;
     health_observe(&once->healths[check], &first, outcome->observation, now_ns);
-    once->waiting_n--;
     return INT64_MAX / 2; /* no second one */
 }
 
@@ -46,7 +48,7 @@ static int checks_run(struct once *once, struct failure *failure)
                                      left_ns > 0 ? (int)(left_ns / CLOCK_NS_PER_MS) + 1 : 0);
 
         for (int i = 0; i < count; i++) {
-            prober_read(prober, events[i].data.u64, clock_monotonic_ns());
+            prober_ready(prober, events[i].data.u64, events[i].events, clock_monotonic_ns());
         }
         prober_run(prober, clock_monotonic_ns());
     }
@@ -67,7 +69,7 @@ static void vip_decide(const struct once *once, size_t vip, struct policy_verdic
         const size_t check = governed->checks[i];
 
         checks[i] = (struct policy_check){.name = once->config->checks[check].name,
-                                          .hard = once->config->checks[check].hard,
+                                          .hard = once->config->checks[check].class == CHECK_HARD,
                                           .health = &once->healths[check],
                                           .evidence = once->outcomes[check].evidence};
     }
@@ -80,7 +82,7 @@ static json_t *check_json(const struct once *once, size_t check)
     const struct probe_outcome *outcome = &once->outcomes[check];
 
     return json_pack("{s:s, s:s, s:s, s:s, s:f}", "check", config->name, "class",
-                     config->hard ? "hard" : "soft", "verdict",
+                     check_class_name(config->class), "verdict",
                      health_observation_name(outcome->observation), "evidence", outcome->evidence,
                      "elapsed_ms", (double)outcome->elapsed_ns / (double)CLOCK_NS_PER_MS);
 }

@@ -103,19 +103,18 @@ static json_t *check_json(const struct announcer *announcer, size_t check, int64
     const struct announcer_check *state = announcer_check(announcer, check);
     const struct health *health = &state->health;
     const bool observed = health->observations_n > 0;
-    char server[ADDRESS_TEXT_LEN];
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s, s:f, s:f, s:f, s:I, s:I, s:I}",
-                     "check", config->name, "class", config->hard ? "hard" : "soft", "server",
-                     endpoint_format(&config->server, server), "name", config->qname_text, "qtype",
-                     config->qtype_text, "state", health_state_name(health->state), "last",
-                     observed ? health_observation_name(health->last) : NULL, "evidence",
-                     state->outcome.evidence, "elapsed_ms",
-                     seconds(state->outcome.elapsed_ns) * 1000.0, "age_s",
-                     observed ? seconds(now_ns - health->observed_ns) : -1.0, "since_s",
-                     seconds(now_ns - health->state_since_ns), "passes",
-                     (json_int_t)health->passes_n, "failures", (json_int_t)health->fails_n,
-                     "observations", (json_int_t)health->observations_n);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:f, s:f, s:f, s:I, s:I, s:I}", "check",
+        config->name, "type", config->type->name, "class", check_class_name(config->class),
+        "subject", config->subject, "state", health_state_name(health->state), "last",
+        observed ? health_observation_name(health->last) : NULL, "cause",
+        observed ? probe_cause_name(state->outcome.cause) : NULL, "evidence",
+        state->outcome.evidence, "elapsed_ms", seconds(state->outcome.elapsed_ns) * 1000.0, "age_s",
+        observed ? seconds(now_ns - health->observed_ns) : -1.0, "since_s",
+        seconds(now_ns - health->state_since_ns), "passes", (json_int_t)health->passes_n,
+        "failures", (json_int_t)health->fails_n, "observations",
+        (json_int_t)health->observations_n);
 }
 
 static json_t *sessions_json(const struct announcer *announcer, int64_t now_ns)
@@ -168,12 +167,11 @@ static void check_row(const struct announcer *announcer, size_t check, int64_t n
 {
     const struct config_check *config = &announcer_config(announcer)->checks[check];
     const struct announcer_check *state = announcer_check(announcer, check);
-    char age[AGE_LEN], server[ADDRESS_TEXT_LEN];
+    char age[AGE_LEN];
 
-    text_add(text, "%-24s %-12s %8s %7s  %s %s at %s", config->name,
-             health_state_name(state->health.state),
-             age_format(now_ns - state->health.state_since_ns, age), config->hard ? "hard" : "soft",
-             config->qname_text, config->qtype_text, endpoint_format(&config->server, server));
+    text_add(text, "%-24s %-12s %8s %7s  %s", config->name, health_state_name(state->health.state),
+             age_format(now_ns - state->health.state_since_ns, age),
+             check_class_name(config->class), config->subject);
     if (state->health.observations_n > 0) {
         text_add(text, ": %s, %s, %.1f ms, %s ago", health_observation_name(state->health.last),
                  state->outcome.evidence, seconds(state->outcome.elapsed_ns) * 1000.0,

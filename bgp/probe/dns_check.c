@@ -2,7 +2,6 @@
 #include "bgp/probe/dns_check.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -218,76 +217,68 @@ static struct answers answers_collect(const struct dns_check *check, const knot_
     return answers;
 }
 
-static enum dns_check_verdict judge_records(const struct dns_check *check, const knot_pkt_t *packet,
-                                            char evidence[static DNS_CHECK_EVIDENCE_LEN])
+static bool judge_records(const struct dns_check *check, const knot_pkt_t *packet,
+                          struct probe_outcome *outcome)
 {
     const struct answers answers = answers_collect(check, packet);
     char text[ADDRESS_TEXT_LEN];
 
     if (answers.records_n == 0) {
-        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "NOERROR%s without a record of the type",
-                 knot_wire_get_tc(packet->wire) ? ", truncated," : "");
-        return DNS_CHECK_FAIL;
+        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "NOERROR%s without a record of the type",
+                            knot_wire_get_tc(packet->wire) ? ", truncated," : "");
     }
     if (check->expect == DNS_CHECK_EXPECT_ADDRESSES && answers.has_unexpected) {
-        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "NOERROR with %s, which is not expected",
-                 address_format(&answers.unexpected, text));
-        return DNS_CHECK_FAIL;
+        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "NOERROR with %s, which is not expected",
+                            address_format(&answers.unexpected, text));
     }
-    snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "NOERROR, %zu records%s%s", answers.records_n,
-             answers.has_address ? ", " : "",
-             answers.has_address ? address_format(&answers.first, text) : "");
-    return DNS_CHECK_PASS;
+    return outcome_pass(outcome, "NOERROR, %zu records%s%s", answers.records_n,
+                        answers.has_address ? ", " : "",
+                        answers.has_address ? address_format(&answers.first, text) : "");
 }
 
-static enum dns_check_verdict judge_packet(const struct dns_check *check, const knot_pkt_t *packet,
-                                           char evidence[static DNS_CHECK_EVIDENCE_LEN])
+static bool judge_packet(const struct dns_check *check, const knot_pkt_t *packet,
+                         struct probe_outcome *outcome)
 {
     const uint16_t rcode = knot_pkt_ext_rcode(packet);
 
+    if (check->expect == DNS_CHECK_EXPECT_RCODE && rcode != check->rcode) {
+        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "%s instead of %s", rcode_name(rcode),
+                            rcode_name(check->rcode));
+    }
     if (check->expect == DNS_CHECK_EXPECT_RCODE) {
-        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "%s%s%s", rcode_name(rcode),
-                 rcode == check->rcode ? "" : " instead of ",
-                 rcode == check->rcode ? "" : rcode_name(check->rcode));
-        return rcode == check->rcode ? DNS_CHECK_PASS : DNS_CHECK_FAIL;
+        return outcome_pass(outcome, "%s", rcode_name(rcode));
     }
     if (rcode != KNOT_RCODE_NOERROR) {
-        snprintf(evidence, DNS_CHECK_EVIDENCE_LEN, "%s", rcode_name(rcode));
-        return DNS_CHECK_FAIL;
+        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "%s", rcode_name(rcode));
     }
-    return judge_records(check, packet, evidence);
+    return judge_records(check, packet, outcome);
 }
 
-enum dns_check_verdict dns_check_judge(const struct dns_check *check, const uint8_t *query,
-                                       size_t query_len, const uint8_t *bytes, size_t len,
-                                       char ret_evidence[static DNS_CHECK_EVIDENCE_LEN])
+bool dns_check_judge(const struct dns_check *check, const uint8_t *query, size_t query_len,
+                     const uint8_t *bytes, size_t len, struct probe_outcome *ret_outcome)
 {
     uint8_t copy[DNS_CHECK_ANSWER_LEN];
-    enum dns_check_verdict verdict;
     knot_pkt_t *packet;
     int result;
 
     if (query_len < HEADER_LEN + question_len(check) || len < HEADER_LEN || len > sizeof(copy) ||
         !knot_wire_get_qr(bytes) || knot_wire_get_id(bytes) != knot_wire_get_id(query) ||
         !question_matches(check, query, bytes, len)) {
-        return DNS_CHECK_IGNORE;
+        return false;
     }
     memcpy(copy, bytes, len); /* the parser wants writable memory */
     packet = knot_pkt_new(copy, (uint16_t)len, NULL);
     if (!packet) {
-        snprintf(ret_evidence, DNS_CHECK_EVIDENCE_LEN, "out of memory");
-        return DNS_CHECK_UNJUDGED;
+        return outcome_unknown(ret_outcome, "out of memory");
     }
     result = knot_pkt_parse(packet, 0);
     if (result == KNOT_ENOMEM) {
-        snprintf(ret_evidence, DNS_CHECK_EVIDENCE_LEN, "out of memory");
-        verdict = DNS_CHECK_UNJUDGED;
+        outcome_unknown(ret_outcome, "out of memory");
     } else if (result != KNOT_EOK) {
-        snprintf(ret_evidence, DNS_CHECK_EVIDENCE_LEN, "a malformed answer of %zu bytes", len);
-        verdict = DNS_CHECK_FAIL;
+        outcome_fail(ret_outcome, PROBE_CAUSE_WRONG, "a malformed answer of %zu bytes", len);
     } else {
-        verdict = judge_packet(check, packet, ret_evidence);
+        judge_packet(check, packet, ret_outcome);
     }
     knot_pkt_free(packet);
-    return verdict;
+    return true;
 }

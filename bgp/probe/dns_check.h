@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "bgp/probe/outcome.h"
 
 #define DNS_CHECK_ADDRESSES_MAX 32
 #define DNS_CHECK_NAME_LEN 255  /* wire octets, RFC 1035 section 3.1 */
 #define DNS_CHECK_QUERY_LEN 512 /* room for header, question and OPT with one client subnet */
 #define DNS_CHECK_ANSWER_LEN                                                                       \
     4096 /* more than the 1232 we offer: an answer that ignores it is still judged */
-#define DNS_CHECK_EVIDENCE_LEN 160
 
 enum dns_check_expect {
     DNS_CHECK_EXPECT_ANSWER,    /* NOERROR with at least one record of the type asked for */
@@ -36,13 +36,6 @@ struct dns_check {
     struct address addresses[DNS_CHECK_ADDRESSES_MAX];
 };
 
-enum dns_check_verdict {
-    DNS_CHECK_IGNORE,   /* not an answer to this query: keep waiting */
-    DNS_CHECK_UNJUDGED, /* an answer, but we have no memory to look at it */
-    DNS_CHECK_PASS,
-    DNS_CHECK_FAIL,
-};
-
 /* A domain name in text form to wire form: 0 or -EINVAL. */
 int dns_check_parse_name(const char *text, uint8_t ret_name[static DNS_CHECK_NAME_LEN]);
 
@@ -57,10 +50,8 @@ int dns_check_parse_rcode(const char *text, uint16_t *ret_rcode);
 int dns_check_query(const struct dns_check *check, uint16_t id,
                     uint8_t ret_query[static DNS_CHECK_QUERY_LEN]);
 
-/* Judges one datagram against the query we sent. The evidence is printable and always set unless
- * IGNORE. */
-enum dns_check_verdict dns_check_judge(const struct dns_check *check, const uint8_t *query,
-                                       size_t query_len, const uint8_t *bytes, size_t len,
-                                       char ret_evidence[static DNS_CHECK_EVIDENCE_LEN]);
+/* Judges one message against the query we sent. False if it is no answer to that: keep waiting. */
+bool dns_check_judge(const struct dns_check *check, const uint8_t *query, size_t query_len,
+                     const uint8_t *bytes, size_t len, struct probe_outcome *ret_outcome);
 
 #endif

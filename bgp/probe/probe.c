@@ -2,187 +2,160 @@
 #include "bgp/probe/probe.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 
-#define READS_PER_WAKE 16 /* junk from the server's address must not hold the loop */
-
-static bool conclude(struct probe *probe, int64_t now_ns, enum health_observation observation,
-                     const char *evidence, struct probe_outcome *outcome)
+int probe_init(struct probe *probe, const struct config_check *check, int epoll_fd, uint64_t tag)
 {
-    fd_close(&probe->fd);
-    outcome->observation = observation;
-    outcome->elapsed_ns = now_ns - probe->started_ns;
-    snprintf(outcome->evidence, sizeof(outcome->evidence), "%s", evidence);
+    *probe = (struct probe){
+        .check = check,
+        .state = calloc(1, check->type->state_len ? check->type->state_len : 1),
+        .wake_ns = INT64_MAX,
+        .epoll_fd = epoll_fd,
+        .tag = tag,
+    };
+    return probe->state ? 0 : -ENOMEM;
+}
+
+static bool conclude(struct probe *probe, int64_t now_ns, struct probe_outcome *outcome)
+{
+    /* what was found without asking took no time */
+    outcome->elapsed_ns = probe->in_flight ? now_ns - probe->started_ns : 0;
+    probe_cancel(probe);
     return true;
 }
 
-/* The network's errors are evidence about the service; everything else is our own trouble. */
-static bool error_blames_service(int error)
+bool probe_start(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
 {
-    switch (error) {
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-        return true;
-    default:
-        return false;
-    }
+    probe->in_flight = true;
+    probe->started_ns = now_ns;
+    probe->wake_ns = INT64_MAX;
+    return probe->check->type->start(probe, now_ns, ret_outcome) &&
+           conclude(probe, now_ns, ret_outcome);
 }
 
-static bool conclude_error(struct probe *probe, int64_t now_ns, const char *what, int error,
-                           struct probe_outcome *outcome)
+bool probe_ready(struct probe *probe, int fd, uint32_t events, int64_t now_ns,
+                 struct probe_outcome *ret_outcome)
 {
-    char evidence[DNS_CHECK_EVIDENCE_LEN];
-    const bool blame = error_blames_service(error);
+    return probe->check->type->ready &&
+           probe->check->type->ready(probe, fd, events, now_ns, ret_outcome) &&
+           conclude(probe, now_ns, ret_outcome);
+}
 
-    if (error == ECONNREFUSED) {
-        snprintf(evidence, sizeof(evidence), "nobody listens (port unreachable)");
-    } else {
-        snprintf(evidence, sizeof(evidence), "%s: %s", what, strerror(error));
+bool probe_run(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
+{
+    const struct probe_type *type = probe->check->type;
+    const int64_t timeout_ns = probe->check->timeout_ns;
+
+    if (!probe->in_flight) {
+        return false;
     }
-    return conclude(probe, now_ns, blame ? HEALTH_FAIL : HEALTH_UNKNOWN, evidence, outcome);
+    if (now_ns >= probe->started_ns + timeout_ns) {
+        if (!type->expire || !type->expire(probe, now_ns, ret_outcome)) {
+            outcome_fail(ret_outcome, PROBE_CAUSE_SILENT, "no answer in %lld ms",
+                         (long long)(timeout_ns / CLOCK_NS_PER_MS));
+        }
+        return conclude(probe, now_ns, ret_outcome);
+    }
+    if (type->wake && now_ns >= probe->wake_ns) {
+        probe->wake_ns = INT64_MAX;
+        return type->wake(probe, now_ns, ret_outcome) && conclude(probe, now_ns, ret_outcome);
+    }
+    return false;
+}
+
+int64_t probe_deadline_ns(const struct probe *probe)
+{
+    const int64_t deadline_ns = probe->started_ns + probe->check->timeout_ns;
+
+    if (!probe->in_flight) {
+        return INT64_MAX;
+    }
+    return probe->wake_ns < deadline_ns ? probe->wake_ns : deadline_ns;
+}
+
+void probe_cancel(struct probe *probe)
+{
+    probe->check->type->end(probe);
+    probe->in_flight = false;
+    probe->wake_ns = INT64_MAX;
+}
+
+void probe_done(struct probe *probe)
+{
+    if (!probe->state) {
+        return;
+    }
+    probe_cancel(probe);
+    if (probe->check->type->done) {
+        probe->check->type->done(probe);
+    }
+    free(probe->state);
+    probe->state = NULL;
+}
+
+int probe_watch(const struct probe *probe, int fd, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u64 = probe->tag + (uint64_t)fd};
+
+    if (epoll_ctl(probe->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0) {
+        return 0;
+    }
+    if (errno == ENOENT && epoll_ctl(probe->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) {
+        return 0;
+    }
+    return -errno;
+}
+
+void probe_unwatch(const struct probe *probe, int fd)
+{
+    (void)epoll_ctl(probe->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 /* A connected socket whose peer is an address of this host gets that address as its own. If a VIP
  * is missing here, the query would leave through the default route and another PoP would answer for
  * us. */
-static bool server_is_local(const struct probe *probe)
+static bool server_is_local(int fd, const struct address *server)
 {
     struct sockaddr_storage storage;
     socklen_t len = sizeof(storage);
     struct address own;
 
-    return getsockname(probe->fd, (struct sockaddr *)&storage, &len) == 0 &&
+    return getsockname(fd, (struct sockaddr *)&storage, &len) == 0 &&
            address_from_sockaddr((const struct sockaddr *)&storage, &own, NULL) == 0 &&
-           address_compare(&own, &probe->server.address) == 0;
+           address_compare(&own, server) == 0;
 }
 
-static int query_make(struct probe *probe)
+int probe_connect(const struct probe *probe, int type, uint32_t events,
+                  struct probe_outcome *ret_outcome)
 {
-    uint16_t id;
-    int len;
-
-    if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != (ssize_t)sizeof(id)) {
-        return -EAGAIN;
-    }
-    len = dns_check_query(probe->check, id, probe->query);
-    if (len > 0) {
-        probe->query_len = (size_t)len;
-    }
-    return len;
-}
-
-void probe_init(struct probe *probe, const struct dns_check *check, const struct endpoint *server,
-                bool must_be_local, int64_t timeout_ns)
-{
-    *probe = (struct probe){
-        .check = check,
-        .server = *server,
-        .must_be_local = must_be_local,
-        .timeout_ns = timeout_ns,
-        .fd = -1,
-    };
-}
-
-bool probe_start(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
-{
+    const struct config_check *check = probe->check;
     struct sockaddr_storage storage;
-    const socklen_t len = endpoint_to_sockaddr(&probe->server, &storage);
-    char evidence[DNS_CHECK_EVIDENCE_LEN], text[ADDRESS_TEXT_LEN];
-    const int query_len = query_make(probe);
+    const socklen_t len = endpoint_to_sockaddr(&check->server, &storage);
+    int fd = socket(storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    char text[ADDRESS_TEXT_LEN];
+    int result;
 
-    probe->started_ns = now_ns;
-    if (query_len < 0) {
-        return conclude_error(probe, now_ns, "making the query", -query_len, ret_outcome);
+    if (fd < 0) {
+        outcome_errno(ret_outcome, "opening a socket", errno);
+        return -1;
     }
-    probe->fd = socket(storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (probe->fd < 0) {
-        return conclude_error(probe, now_ns, "opening a socket", errno, ret_outcome);
+    if (connect(fd, (const struct sockaddr *)&storage, len) < 0 && errno != EINPROGRESS) {
+        outcome_errno(ret_outcome, "connecting", errno);
+    } else if (check->server_is_vip && !server_is_local(fd, &check->server.address)) {
+        outcome_fail(ret_outcome, PROBE_CAUSE_DEAD, "%s is not an address of this host",
+                     address_format(&check->server.address, text));
+    } else if ((result = probe_watch(probe, fd, events)) < 0) {
+        outcome_unknown(ret_outcome, "watching a socket: %s", strerror(-result));
+    } else {
+        return fd;
     }
-    if (connect(probe->fd, (const struct sockaddr *)&storage, len) < 0) {
-        return conclude_error(probe, now_ns, "connecting", errno, ret_outcome);
-    }
-    if (probe->must_be_local && !server_is_local(probe)) {
-        snprintf(evidence, sizeof(evidence), "%s is not an address of this host",
-                 address_format(&probe->server.address, text));
-        return conclude(probe, now_ns, HEALTH_FAIL, evidence, ret_outcome);
-    }
-    if (send(probe->fd, probe->query, probe->query_len, 0) < 0) {
-        return conclude_error(probe, now_ns, "sending", errno, ret_outcome);
-    }
-    return false;
-}
-
-static bool judge(struct probe *probe, const uint8_t *bytes, size_t len, int64_t now_ns,
-                  struct probe_outcome *outcome)
-{
-    char evidence[DNS_CHECK_EVIDENCE_LEN];
-
-    switch (dns_check_judge(probe->check, probe->query, probe->query_len, bytes, len, evidence)) {
-    case DNS_CHECK_IGNORE:
-        return false;
-    case DNS_CHECK_UNJUDGED:
-        return conclude(probe, now_ns, HEALTH_UNKNOWN, evidence, outcome);
-    case DNS_CHECK_PASS:
-        return conclude(probe, now_ns, HEALTH_PASS, evidence, outcome);
-    case DNS_CHECK_FAIL:
-        return conclude(probe, now_ns, HEALTH_FAIL, evidence, outcome);
-    }
-    return false;
-}
-
-bool probe_read(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
-{
-    uint8_t bytes[DNS_CHECK_ANSWER_LEN];
-
-    for (int i = 0; i < READS_PER_WAKE && probe->fd >= 0; i++) {
-        const ssize_t len = recv(probe->fd, bytes, sizeof(bytes), MSG_TRUNC);
-
-        if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
-            return false;
-        }
-        if (len < 0) {
-            return conclude_error(probe, now_ns, "receiving", errno, ret_outcome);
-        }
-        /* longer than the buffer: the judge ignores what it cannot see whole */
-        if ((size_t)len <= sizeof(bytes) && judge(probe, bytes, (size_t)len, now_ns, ret_outcome)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool probe_expire(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
-{
-    char evidence[DNS_CHECK_EVIDENCE_LEN];
-
-    if (probe->fd < 0 || now_ns < probe_deadline_ns(probe)) {
-        return false;
-    }
-    /* If it was us who slept, the answer is waiting in the socket. */
-    if (probe_read(probe, now_ns, ret_outcome)) {
-        return true;
-    }
-    snprintf(evidence, sizeof(evidence), "no answer in %lld ms",
-             (long long)(probe->timeout_ns / CLOCK_NS_PER_MS));
-    return conclude(probe, now_ns, HEALTH_FAIL, evidence, ret_outcome);
-}
-
-int64_t probe_deadline_ns(const struct probe *probe)
-{
-    return probe->started_ns + probe->timeout_ns;
-}
-
-void probe_done(struct probe *probe)
-{
-    fd_close(&probe->fd);
+    fd_close(&fd);
+    return -1;
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One dns check's probe: a query over UDP from a socket, port and message id of its own,
- * non-blocking. The caller owns the poll loop: it watches probe->fd while a probe is in flight,
- * calls probe_read() when that is readable and probe_expire() when the deadline has passed. The
- * descriptor is closed as soon as the probe has an outcome, so a late answer meets no socket.
- *
- * Only what the service did counts as a failure. What we could not do (no descriptor, no memory, no
- * port, forbidden by the local firewall) is UNKNOWN.
+ * One check's probes, whatever their type. A type (probe_type) says how to start one and what its
+ * descriptors mean; the rest is the same for all: one at a time, a deadline, an outcome, and
+ * nothing left open after it. The caller owns the poll loop: its epoll gets the type's descriptors
+ * under one tag per check, it hands over what is ready and calls probe_run() when
+ * probe_deadline_ns() has come. Nothing here blocks.
  */
 #ifndef BGP_PROBE_H
 #define BGP_PROBE_H
@@ -15,43 +13,83 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/address.h"
-#include "bgp/decide/health.h"
-#include "bgp/probe/dns_check.h"
+#include "bgp/config/config.h"
+#include "bgp/probe/outcome.h"
 
-struct probe_outcome {
-    enum health_observation observation;
-    int64_t elapsed_ns; /* from query to outcome */
-    char evidence[DNS_CHECK_EVIDENCE_LEN];
+struct probe;
+
+/* What the functions return: true if `ret_outcome` is set, which ends the probe. */
+struct probe_type {
+    const char *name; /* as in the configuration */
+    size_t state_len; /* of probe->state: zeroed at first, kept from probe to probe */
+
+    bool (*start)(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
+
+    /* One of its descriptors is ready (EPOLLIN and so on). What it watches between probes may make
+     * it called, and give an outcome, while none is in flight; and once in a while it is called for
+     * nothing, with a descriptor it has closed meanwhile. NULL if it watches none. */
+    bool (*ready)(struct probe *probe, int fd, uint32_t events, int64_t now_ns,
+                  struct probe_outcome *ret_outcome);
+
+    /* The time it asked for (probe->wake_ns) has come. NULL if it never asks. */
+    bool (*wake)(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
+
+    /* The check's timeout has passed: the last chance for an outcome other than "no answer". NULL
+     * if there is none. */
+    bool (*expire)(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
+
+    /* After every outcome, and when a probe is given up: closes what belongs to this probe. Also
+     * called when there is nothing to close. */
+    void (*end)(struct probe *probe);
+
+    /* The check goes away, after `end`: closes what it kept between probes. NULL if nothing. */
+    void (*done)(struct probe *probe);
 };
+
+/* For the type, where something happened that other checks should look at now. `family`
+ * ADDRESS_NONE: all of them. */
+typedef void probe_trigger(void *context, const struct probe *probe, enum address_family family);
 
 struct probe {
-    const struct dns_check *check; /* borrowed */
-    struct endpoint server;
-    bool must_be_local; /* the server is a VIP: a probe that leaves this host would meet another PoP
-                         */
-    int64_t timeout_ns;
-    int fd; /* -1 when nothing is in flight */
+    const struct config_check *check; /* borrowed */
+    void *state;                      /* the type's own */
+    bool in_flight;
     int64_t started_ns;
-    size_t query_len;
-    uint8_t query[DNS_CHECK_QUERY_LEN];
+    int64_t wake_ns; /* set by the type: call `wake` then; INT64_MAX: never */
+    int epoll_fd;
+    uint64_t tag;
+    probe_trigger *trigger; /* NULL: nobody listens */
+    void *context;
 };
 
-void probe_init(struct probe *probe, const struct dns_check *check, const struct endpoint *server,
-                bool must_be_local, int64_t timeout_ns);
+/* Descriptors are watched on `epoll_fd` with `tag` + the descriptor. 0 or -ENOMEM. */
+int probe_init(struct probe *probe, const struct config_check *check, int epoll_fd, uint64_t tag);
 
-/* Sends the query. True if that already gave an outcome; else it is in flight. */
+/* Each true if that gave an outcome; the frame sets its elapsed_ns. */
 bool probe_start(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
+bool probe_ready(struct probe *probe, int fd, uint32_t events, int64_t now_ns,
+                 struct probe_outcome *ret_outcome);
+bool probe_run(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
 
-/* Reads what came. True if there is an outcome. */
-bool probe_read(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
-
-/* True if the time is up; the outcome is a failure, unless an answer was waiting unread. */
-bool probe_expire(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome);
-
-/* Meaningful while in flight. */
+/* When probe_run() has something to do; INT64_MAX when nothing is in flight. */
 int64_t probe_deadline_ns(const struct probe *probe);
 
+/* Gives up what is in flight, without an outcome. */
+void probe_cancel(struct probe *probe);
+
 void probe_done(struct probe *probe);
+
+/* ---- for the types ---- */
+
+/* Watches a descriptor, or changes what it is watched for: 0 or a negative errno value. Closing it
+ * ends that. */
+int probe_watch(const struct probe *probe, int fd, uint32_t events);
+void probe_unwatch(const struct probe *probe, int fd);
+
+/* A new non-blocking socket that is connected, or connecting, to the check's server and watched for
+ * `events`: its descriptor, or -1 and the outcome. A server that is one of our VIPs must be on this
+ * host. */
+int probe_connect(const struct probe *probe, int type, uint32_t events,
+                  struct probe_outcome *ret_outcome);
 
 #endif

@@ -19,16 +19,20 @@ struct prober;
 typedef int64_t prober_observe(void *context, size_t check, const struct probe_outcome *outcome,
                                int64_t started_ns, int64_t now_ns);
 
-/* The descriptor of check i is watched on `epoll_fd` with the tag `tag + i`. `config` is borrowed.
- * NULL when out of memory. */
+/* Descriptors are watched on `epoll_fd` with tags from `tag` on. `config` is borrowed. NULL when
+ * out of memory. */
 struct prober *prober_new(const struct config *config, int epoll_fd, uint64_t tag,
                           prober_observe *observe, void *context, int64_t now_ns);
 
 /* Starts and ends what is due. */
 void prober_run(struct prober *prober, int64_t now_ns);
 
-/* The descriptor of this check is readable. */
-void prober_read(struct prober *prober, size_t check, int64_t now_ns);
+/* What epoll gave for a tag of ours; `data` is counted from `tag`. */
+void prober_ready(struct prober *prober, uint64_t data, uint32_t events, int64_t now_ns);
+
+/* Something happened: the checks of this family (ADDRESS_NONE: all) are made anew by the next
+ * prober_run(), whatever they were waiting for. */
+void prober_trigger(struct prober *prober, enum address_family family);
 
 int64_t prober_deadline_ns(const struct prober *prober);
 

@@ -16,7 +16,7 @@ KEYS_OF = {  # sources that read a configuration file -> its page
     "edge.yaml.5": ["edge/daemon/config*.c", "edge/daemon/states_file.c"],
     "services.yaml.5": ["edge/service/serv*.c"],
     "mapper.yaml.5": ["mapper/config*.c"],
-    "bgp.yaml.5": ["bgp/config*.c"],
+    "bgp.yaml.5": ["bgp/config/*.c"],
 }
 PAGES = sorted(p.name for p in MAN.glob("*.[158]"))
 

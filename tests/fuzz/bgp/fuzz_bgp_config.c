@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bgp/config/config.h"
+#include "bgp/probe/probe_dns.h"
 #include "bgp/speak/exabgp_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -26,7 +27,7 @@ static void vip_look(const struct config *config, size_t vip)
 
     for (size_t i = 0; i < config->vips[vip].checks_n; i++) {
         must(config->vips[vip].checks[i] < config->checks_n);
-        hard = hard || config->checks[config->vips[vip].checks[i]].hard;
+        hard = hard || config->checks[config->vips[vip].checks[i]].class == CHECK_HARD;
     }
     must(hard);
     must(route_announce_command(&config->routes[vip], line) < sizeof(line));
@@ -34,12 +35,15 @@ static void vip_look(const struct config *config, size_t vip)
 
 static void check_look(const struct config_check *check)
 {
-    uint8_t query[DNS_CHECK_QUERY_LEN];
-
-    must(check->name && check->qname_text && check->qtype_text);
+    must(check->name && check->type && check->settings && check->subject);
     must(check->limits.rise > 0 && check->limits.fall > 0);
     must(check->interval_ns > 0 && check->timeout_ns > 0 && check->retry_ns <= check->interval_ns);
-    must(dns_check_query(&check->dns, 0, query) > 0);
+    if (check->type == &probe_dns) {
+        const struct probe_dns_settings *settings = check->settings;
+        uint8_t query[DNS_CHECK_QUERY_LEN];
+
+        must(dns_check_query(&settings->check, 0, query) > 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

@@ -15,8 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct dns_check check = {.qtype = 1, .addresses_n = 1};
     uint8_t query[DNS_CHECK_QUERY_LEN], answer[DNS_CHECK_ANSWER_LEN];
-    char evidence[DNS_CHECK_EVIDENCE_LEN] = "";
-    enum dns_check_verdict verdict;
+    struct probe_outcome outcome = {0};
     int query_len;
 
     if (len < 1 || len > sizeof(answer)) {
@@ -38,8 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         memcpy(answer + 4, query + 4, 2);
         memcpy(answer + 12, query + 12, 15);
     }
-    verdict = dns_check_judge(&check, query, (size_t)query_len, answer, len - 1, evidence);
-    if (verdict != DNS_CHECK_IGNORE && evidence[0] == '\0') {
+    if (dns_check_judge(&check, query, (size_t)query_len, answer, len - 1, &outcome) &&
+        (outcome.evidence[0] == '\0' ||
+         (outcome.observation == HEALTH_PASS) != (outcome.cause == PROBE_CAUSE_NONE))) {
         abort();
     }
     return 0;

@@ -6,9 +6,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bgp/probe/probe_dns.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define MS CLOCK_NS_PER_MS
+
+static const struct dns_check *dns(const struct config *config, size_t check)
+{
+    cr_assert_eq(config->checks[check].type, &probe_dns);
+    return &((const struct probe_dns_settings *)config->checks[check].settings)->check;
+}
 
 static struct config *load(const char *text, struct failure *failure)
 {
@@ -62,7 +69,8 @@ Test(config, contract)
     cr_assert_eq(config->checks[0].timeout_ns, 500 * MS);
     cr_assert_eq(config->checks[0].retry_ns, 100 * MS);
     cr_assert(config->checks[0].server_is_vip);
-    cr_assert_eq(config->checks[1].dns.qtype, 28);
+    cr_assert_eq(dns(config, 1)->qtype, 28);
+    cr_assert_str_eq(config->checks[1].subject, "www.example.com. AAAA at [2001:db8::53]:53");
     cr_assert_str_eq(config->control, "/run/isochrone/bgp.sock");
     config_free(config);
 }
@@ -71,7 +79,9 @@ Test(config, contract)
     "checks:\n"                                                                                    \
     "  a: {type: dns, server: 192.0.2.53, name: x.}\n"                                             \
     "  b: {type: dns, server: \"2001:db8::53\", name: x.}\n"                                       \
-    "  s: {type: dns, class: soft, server: 127.0.0.1, name: x.}\n"
+    "  s: {type: dns, class: soft, server: 127.0.0.1, name: x.}\n"                                 \
+    "  w: {type: dns, class: watch, server: 127.0.0.1, name: x.}\n"                                \
+    "  p: {type: dns, class: peer, server: 127.0.0.1, name: x.}\n"
 #define VIP4 "  - {prefix: 192.0.2.53/32}\n"
 #define VIP6 "  - {prefix: 2001:db8::53/128}\n"
 
@@ -123,13 +133,13 @@ Test(config, expectations)
         &failure);
 
     cr_assert(config, "%s", failure.text);
-    cr_assert_eq(config->checks[0].dns.expect, DNS_CHECK_EXPECT_ADDRESSES);
-    cr_assert_eq(config->checks[0].dns.addresses_n, 2);
-    cr_assert_eq(config->checks[1].dns.expect, DNS_CHECK_EXPECT_RCODE);
-    cr_assert_eq(config->checks[1].dns.rcode, 3);
-    cr_assert(config->checks[1].dns.has_subnet);
-    cr_assert_eq(config->checks[1].dns.subnet.len, 24);
-    cr_assert_eq(config->checks[2].dns.expect, DNS_CHECK_EXPECT_ANSWER);
+    cr_assert_eq(dns(config, 0)->expect, DNS_CHECK_EXPECT_ADDRESSES);
+    cr_assert_eq(dns(config, 0)->addresses_n, 2);
+    cr_assert_eq(dns(config, 1)->expect, DNS_CHECK_EXPECT_RCODE);
+    cr_assert_eq(dns(config, 1)->rcode, 3);
+    cr_assert(dns(config, 1)->has_subnet);
+    cr_assert_eq(dns(config, 1)->subnet.len, 24);
+    cr_assert_eq(dns(config, 2)->expect, DNS_CHECK_EXPECT_ANSWER);
     cr_assert_eq(config->checks[2].retry_ns, 20 * MS);
     config_free(config);
 }
@@ -148,7 +158,7 @@ Test(config, refusals_say_where_and_why)
         {CHECKS, "vips must be a list"},
         {"vips: []\n" CHECKS, "vips must be a list of at least one"},
         {"vips:\n" VIP4 CHECKS "colour: red\n", "colour"},
-        {"vips:\n" VIP4 CHECKS "drain: [withdraw]\n", "bgp.yaml:7:8: drain is not supported yet"},
+        {"vips:\n" VIP4 CHECKS "drain: [withdraw]\n", "bgp.yaml:9:8: drain is not supported yet"},
         {"vips:\n" VIP4 CHECKS "restart_grace: 2s\n", "restart_grace is not supported yet"},
         {"vips:\n" VIP4 CHECKS "metrics: \"127.0.0.1@9168\"\n", "metrics is not supported yet"},
         {"vips:\n" VIP4 VIP4 CHECKS, "bgp.yaml:3:14: this VIP is listed twice"},
@@ -162,6 +172,8 @@ Test(config, refusals_say_where_and_why)
         {"vips:\n  - {prefix: 192.0.2.53/32, requires: [a, a]}\n" CHECKS, "named twice"},
         {"vips:\n  - {prefix: 192.0.2.53/32, requires: [s]}\n" CHECKS, "no hard check"},
         {"vips:\n  - {prefix: 192.0.2.53/32, requires: []}\n" CHECKS, "no hard check"},
+        {"vips:\n  - {prefix: 192.0.2.53/32, requires: [a, w]}\n" CHECKS,
+         "bgp.yaml:2:43: a watch check governs no VIP"},
         {"vips:\n" VIP6 "checks: {a: {type: dns, server: 192.0.2.53, name: x.}}\n",
          "no hard check governs"},
         {"vips:\n  - {prefix: 192.0.2.53/32, announce: {next_hop: \"2001:db8::1\"}}\n" CHECKS,
@@ -177,13 +189,13 @@ Test(config, refusals_say_where_and_why)
          "more than 16"},
         {"announce: {next_hop: themselves}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
         {"announce: {med: -1}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
-        {"vips:\n" VIP4 "checks: {a: {type: http, url: x}}\n",
-         "check type http is not supported yet"},
+        {"vips:\n" VIP4 "checks: {a: {type: ping, server: x}}\n",
+         "bgp.yaml:3:20: there is no check type ping (dns"},
         {"vips:\n" VIP4 "checks: {a: {server: 192.0.2.53, name: x.}}\n", "needs a type"},
         {"vips:\n" VIP4 "checks: {a: {type: dns, name: x.}}\n", "needs a server"},
         {"vips:\n" VIP4 "checks: {a: {type: dns, server: 192.0.2.53}}\n", "needs a name"},
         {"vips:\n" VIP4 "checks: {a: dns}\n", "a check is a map"},
-        {CHECK(", class: medium"), "class is hard or soft"},
+        {CHECK(", class: medium"), "class is hard, soft, watch or peer"},
         {CHECK(", qtype: ANY"), "not a type of record"},
         {CHECK(", qtype: AXFR"), "not a type of record"},
         {CHECK(", qtype: XYZ"), "not a type of record"},
@@ -196,7 +208,7 @@ Test(config, refusals_say_where_and_why)
         {CHECK(", interval: 50ms, retry: 60ms"), "bgp.yaml:3:"},
         {CHECK(", rise: 0"), "bgp.yaml:3:"},
         {CHECK(", fall: 1001"), "bgp.yaml:3:"},
-        {CHECK(", transport: tcp"), "transport is not supported yet"},
+        {CHECK(", transport: tcp"), "transport"},
         {CHECK(", port: 53"), "port"},
         {NEIGHBOR("address: 10.0.0.2"), "a neighbor needs local_address"},
         {NEIGHBOR("address: 10.0.0.2, local_address: \"fd00::1\", local_as: 1, peer_as: 2"),
@@ -207,7 +219,7 @@ Test(config, refusals_say_where_and_why)
                   "2"),
          "hold_time is 0 or at least 3"},
         {NEIGHBOR("address: 10.0.0.2, local_address: 10.0.0.1, local_as: 0, peer_as: 2"),
-         "bgp.yaml:8:"},
+         "bgp.yaml:10:"},
         {NEIGHBOR("address: \"fd00::2\", local_address: \"fd00::1\", local_as: 1, peer_as: 2, "
                   "router_id: 10.0.0.1"),
          "bgp.yaml:2:5: no neighbor of its family"},

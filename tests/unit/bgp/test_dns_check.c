@@ -111,14 +111,15 @@ static struct answer answer_make(const uint8_t *query, unsigned rcode)
     return answer;
 }
 
-static enum dns_check_verdict judge(const struct dns_check *check, const struct answer *answer,
-                                    char evidence[static DNS_CHECK_EVIDENCE_LEN])
+/* Is it taken for an answer at all? */
+static bool judge(const struct dns_check *check, const struct answer *answer,
+                  struct probe_outcome *outcome)
 {
     uint8_t query[DNS_CHECK_QUERY_LEN];
     const int len = dns_check_query(check, ID, query);
 
-    evidence[0] = '\0';
-    return dns_check_judge(check, query, (size_t)len, answer->bytes, answer->len, evidence);
+    *outcome = (struct probe_outcome){0};
+    return dns_check_judge(check, query, (size_t)len, answer->bytes, answer->len, outcome);
 }
 
 Test(dns_check, verdicts)
@@ -127,26 +128,26 @@ Test(dns_check, verdicts)
         const char *expect; /* NULL, an RCODE or one address */
         unsigned rcode;
         const char *addresses[3];
-        enum dns_check_verdict verdict;
+        enum probe_cause cause;
         const char *evidence;
     } rows[] = {
-        {NULL, 0, {"192.0.2.1"}, DNS_CHECK_PASS, "NOERROR, 1 records, 192.0.2.1"},
-        {NULL, 0, {NULL}, DNS_CHECK_FAIL, "without a record"},
-        {NULL, 2, {NULL}, DNS_CHECK_FAIL, "SERVFAIL"},
-        {NULL, 5, {"192.0.2.1"}, DNS_CHECK_FAIL, "REFUSED"},
-        {"NXDOMAIN", 3, {NULL}, DNS_CHECK_PASS, "NXDOMAIN"},
-        {"NXDOMAIN", 0, {"192.0.2.1"}, DNS_CHECK_FAIL, "NOERROR instead of NXDOMAIN"},
-        {"NOERROR", 0, {NULL}, DNS_CHECK_PASS, "NOERROR"},
-        {"192.0.2.1", 0, {"192.0.2.1"}, DNS_CHECK_PASS, "192.0.2.1"},
-        {"192.0.2.1", 0, {"192.0.2.1", "192.0.2.2"}, DNS_CHECK_FAIL, "192.0.2.2, which is not"},
-        {"192.0.2.1", 0, {NULL}, DNS_CHECK_FAIL, "without a record"},
-        {"192.0.2.1", 3, {NULL}, DNS_CHECK_FAIL, "NXDOMAIN"},
+        {NULL, 0, {"192.0.2.1"}, PROBE_CAUSE_NONE, "NOERROR, 1 records, 192.0.2.1"},
+        {NULL, 0, {NULL}, PROBE_CAUSE_WRONG, "without a record"},
+        {NULL, 2, {NULL}, PROBE_CAUSE_WRONG, "SERVFAIL"},
+        {NULL, 5, {"192.0.2.1"}, PROBE_CAUSE_WRONG, "REFUSED"},
+        {"NXDOMAIN", 3, {NULL}, PROBE_CAUSE_NONE, "NXDOMAIN"},
+        {"NXDOMAIN", 0, {"192.0.2.1"}, PROBE_CAUSE_WRONG, "NOERROR instead of NXDOMAIN"},
+        {"NOERROR", 0, {NULL}, PROBE_CAUSE_NONE, "NOERROR"},
+        {"192.0.2.1", 0, {"192.0.2.1"}, PROBE_CAUSE_NONE, "192.0.2.1"},
+        {"192.0.2.1", 0, {"192.0.2.1", "192.0.2.2"}, PROBE_CAUSE_WRONG, "192.0.2.2, which is not"},
+        {"192.0.2.1", 0, {NULL}, PROBE_CAUSE_WRONG, "without a record"},
+        {"192.0.2.1", 3, {NULL}, PROBE_CAUSE_WRONG, "NXDOMAIN"},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct dns_check check = check_make("a.example.", "A");
         uint8_t query[DNS_CHECK_QUERY_LEN];
-        char evidence[DNS_CHECK_EVIDENCE_LEN];
+        struct probe_outcome outcome;
         struct answer answer;
 
         if (rows[i].expect && address_parse(rows[i].expect, &check.addresses[0]) == 0) {
@@ -161,8 +162,10 @@ Test(dns_check, verdicts)
         for (size_t k = 0; k < COUNT(rows[i].addresses) && rows[i].addresses[k]; k++) {
             put_a(&answer, rows[i].addresses[k]);
         }
-        cr_expect_eq(judge(&check, &answer, evidence), rows[i].verdict, "row %zu: %s", i, evidence);
-        cr_expect(strstr(evidence, rows[i].evidence), "row %zu: %s", i, evidence);
+        cr_expect(judge(&check, &answer, &outcome));
+        cr_expect_eq(outcome.cause, rows[i].cause, "row %zu: %s", i, outcome.evidence);
+        cr_expect_eq(outcome.observation, rows[i].cause ? HEALTH_FAIL : HEALTH_PASS, "row %zu", i);
+        cr_expect(strstr(outcome.evidence, rows[i].evidence), "row %zu: %s", i, outcome.evidence);
     }
 }
 
@@ -170,37 +173,37 @@ Test(dns_check, answers_to_something_else_are_ignored)
 {
     struct dns_check check = check_make("a.example.", "A");
     uint8_t query[DNS_CHECK_QUERY_LEN];
-    char evidence[DNS_CHECK_EVIDENCE_LEN];
+    struct probe_outcome outcome;
     struct answer good, bad;
 
     dns_check_query(&check, ID, query);
     good = answer_make(query, 0);
     put_a(&good, "192.0.2.1");
-    cr_assert_eq(judge(&check, &good, evidence), DNS_CHECK_PASS);
+    cr_assert(judge(&check, &good, &outcome) && outcome.observation == HEALTH_PASS);
 
     bad = good;
     bad.bytes[1] ^= 1; /* id */
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
     bad = good;
     bad.bytes[2] &= 0x7f; /* a query */
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
     bad = good;
     bad.bytes[13] = 'b'; /* another name */
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
     bad = good;
     bad.bytes[24] = 28; /* another type */
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
     bad = good;
     bad.bytes[5] = 0; /* no question */
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
     bad = good;
     bad.bytes[13] = 'A'; /* the same name in another case */
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_PASS);
+    cr_assert(judge(&check, &bad, &outcome) && outcome.observation == HEALTH_PASS);
     bad = good;
     bad.len = 11;
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
     bad.len = DNS_CHECK_ANSWER_LEN + 1;
-    cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_IGNORE);
+    cr_assert_not(judge(&check, &bad, &outcome));
 }
 
 /* Cut or flipped anywhere behind the question, an answer is judged or refused, never believed
@@ -209,7 +212,7 @@ Test(dns_check, damaged_answers)
 {
     struct dns_check check = check_make("a.example.", "A");
     uint8_t query[DNS_CHECK_QUERY_LEN];
-    char evidence[DNS_CHECK_EVIDENCE_LEN];
+    struct probe_outcome outcome;
     struct answer good;
 
     dns_check_query(&check, ID, query);
@@ -219,8 +222,9 @@ Test(dns_check, damaged_answers)
         struct answer bad = good;
 
         bad.len = len;
-        cr_assert_eq(judge(&check, &bad, evidence), DNS_CHECK_FAIL, "cut at %zu", len);
-        cr_assert(strstr(evidence, "malformed"), "%s", evidence);
+        cr_assert(judge(&check, &bad, &outcome) && outcome.cause == PROBE_CAUSE_WRONG, "cut at %zu",
+                  len);
+        cr_assert(strstr(outcome.evidence, "malformed"), "%s", outcome.evidence);
     }
     srandom(3);
     for (int i = 0; i < 20000; i++) {
@@ -229,6 +233,6 @@ Test(dns_check, damaged_answers)
         for (int k = 0; k < 3; k++) {
             bad.bytes[(size_t)random() % bad.len] ^= (uint8_t)(1 << (random() % 8));
         }
-        (void)judge(&check, &bad, evidence);
+        (void)judge(&check, &bad, &outcome);
     }
 }
