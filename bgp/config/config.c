@@ -176,6 +176,10 @@ static int vip_read(const struct yaml_node *node, const struct route_attributes 
     result = config_check_keys(node, known, later, failure);
     result = result ? result : prefix_read(node, config, &route->prefix, failure);
     route->attributes = *defaults;
+    config->vips[config->vips_n].settings = (struct policy_settings){
+        .attributes = &route->attributes,
+        .drain = drain_plan_usual(),
+    };
     result = result ? result
                     : config_read_announce(yaml_get(node, "announce"), &route->attributes, failure);
     if (result == 0 && !route->attributes.next_hop_self &&

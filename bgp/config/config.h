@@ -13,7 +13,9 @@
 
 #include "base/address.h"
 #include "base/failure.h"
+#include "bgp/decide/budget.h"
 #include "bgp/decide/health.h"
+#include "bgp/decide/policy.h"
 #include "bgp/speak/route.h"
 
 #define CONFIG_VIPS_MAX 64
@@ -44,11 +46,17 @@ struct config_check {
                                it sooner */
     int64_t timeout_ns;
     struct health_limits limits;
+    size_t vouched_by; /* the traffic check that covers its silence; POLICY_NONE: none */
 };
 
 struct config_vip {
     size_t checks_n; /* at least one, at least one of them hard */
     size_t checks[CONFIG_CHECKS_MAX];
+    size_t peers_n; /* peer checks, for the last-PoP guard */
+    size_t peers[CONFIG_CHECKS_MAX];
+    size_t heartbeats_n; /* xdp checks, for the restart grace */
+    size_t heartbeats[CONFIG_CHECKS_MAX];
+    struct policy_settings settings; /* attributes: of the route */
 };
 
 struct config_neighbor {
@@ -66,6 +74,7 @@ struct config {
     size_t vips_n;
     struct route routes[CONFIG_VIPS_MAX]; /* of the VIP with the same index */
     struct config_vip vips[CONFIG_VIPS_MAX];
+    struct budget_limits budget; /* of SOFT withdrawals */
     size_t checks_n;
     struct config_check checks[CONFIG_CHECKS_MAX];
     size_t neighbors_n; /* 0: exabgp.conf is written by hand */

@@ -183,7 +183,7 @@ int config_read_check(const struct yaml_node *node, struct arena *arena,
     const struct config_check_type *type = NULL;
     int result;
 
-    *ret_check = (struct config_check){0};
+    *ret_check = (struct config_check){.vouched_by = POLICY_NONE};
     if (yaml_kind(node) != YAML_KIND_MAP) {
         return yaml_fail(node, -EINVAL, failure, "a check is a map");
     }

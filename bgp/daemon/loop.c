@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -264,7 +265,8 @@ static int64_t earlier(int64_t a, int64_t b)
 static int wait_ms(const struct loop *loop)
 {
     const int64_t now_ns = clock_monotonic_ns();
-    int64_t deadline_ns = prober_deadline_ns(loop->prober);
+    int64_t deadline_ns =
+        earlier(prober_deadline_ns(loop->prober), announcer_deadline_ns(loop->announcer));
 
     if (!loop->options->dry_run && loop->output_at == loop->output_len) {
         deadline_ns = earlier(deadline_ns, speaker_deadline_ns(loop->speaker, now_ns));
@@ -331,6 +333,15 @@ static int pipes_watch(struct loop *loop, struct failure *failure)
     return result ? failure_set(failure, result, "standard input: %s", strerror(-result)) : 0;
 }
 
+/* Hosts that see the same thing at the same moment must not do the same at the same moment. */
+static uint64_t seed_make(void)
+{
+    uint64_t seed = (uint64_t)clock_monotonic_ns();
+
+    (void)getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
+    return seed;
+}
+
 static int parts_open(struct loop *loop, const sigset_t *signals, struct failure *failure)
 {
     const int64_t now_ns = clock_monotonic_ns();
@@ -341,7 +352,7 @@ static int parts_open(struct loop *loop, const sigset_t *signals, struct failure
         watch(loop, EPOLL_CTL_ADD, loop->signal_fd, EPOLLIN, TAG_SIGNALS) < 0) {
         return failure_set(failure, -errno, "epoll: %s", strerror(errno));
     }
-    loop->announcer = announcer_new(loop->config, log_line, loop, now_ns);
+    loop->announcer = announcer_new(loop->config, log_line, loop, seed_make(), now_ns);
     loop->prober =
         prober_new(loop->config, loop->epoll_fd, TAG_PROBES, probe_observed, loop, now_ns);
     loop->speaker = speaker_new(loop->config->routes, loop->config->vips_n, log_line, loop, now_ns);

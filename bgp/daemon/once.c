@@ -60,10 +60,21 @@ static int checks_run(struct once *once, struct failure *failure)
     return 0;
 }
 
-static void vip_decide(const struct once *once, size_t vip, struct policy_verdict *verdict)
+/* Only what the checks say: no memory, no other PoPs, no operator. */
+static enum route_wish vip_decide(const struct once *once, size_t vip, bool *ret_degraded,
+                                  char reason[static POLICY_REASON_LEN])
 {
     const struct config_vip *governed = &once->config->vips[vip];
+    const struct policy_settings settings = {.attributes = governed->settings.attributes};
+    const struct override override = {.action = OVERRIDE_AUTO};
+    const struct grace grace = {0};
+    struct budget budget = {0};
+    const struct quota quota = budget_quota(&budget);
     struct policy_check checks[CONFIG_CHECKS_MAX];
+    const struct policy_input input = {
+        .checks_n = governed->checks_n, .checks = checks, .override = &override, .quota = &quota};
+    struct policy_verdict verdict;
+    struct policy policy;
 
     for (size_t i = 0; i < governed->checks_n; i++) {
         const size_t check = governed->checks[i];
@@ -71,9 +82,14 @@ static void vip_decide(const struct once *once, size_t vip, struct policy_verdic
         checks[i] = (struct policy_check){.name = once->config->checks[check].name,
                                           .hard = once->config->checks[check].class == CHECK_HARD,
                                           .health = &once->healths[check],
+                                          .grace = &grace,
                                           .evidence = once->outcomes[check].evidence};
     }
-    policy_decide(checks, governed->checks_n, false, verdict);
+    policy_init(&policy, 0, 0);
+    policy_decide(&policy, &settings, &input, 0, &verdict);
+    policy_explain(&policy, &settings, &input, &verdict, 0, reason);
+    *ret_degraded = verdict.degraded;
+    return verdict.want.wish;
 }
 
 static json_t *check_json(const struct once *once, size_t check)
@@ -99,13 +115,14 @@ static void table_print(FILE *file, const struct once *once, bool *good)
                 (double)outcome->elapsed_ns / (double)CLOCK_NS_PER_MS);
     }
     for (size_t i = 0; i < once->config->vips_n; i++) {
-        struct policy_verdict verdict;
+        char reason[POLICY_REASON_LEN];
+        bool degraded;
+        const enum route_wish wish = vip_decide(once, i, &degraded, reason);
 
-        vip_decide(once, i, &verdict);
-        *good = *good && verdict.wish == ROUTE_ANNOUNCE;
+        *good = *good && wish == ROUTE_ANNOUNCE;
         fprintf(file, "vip    %-24s %-9s %s\n",
-                prefix_format(&once->config->routes[i].prefix, text), route_wish_name(verdict.wish),
-                verdict.reason);
+                prefix_format(&once->config->routes[i].prefix, text), route_wish_name(wish),
+                reason);
     }
 }
 
@@ -119,14 +136,15 @@ static int json_print(FILE *file, const struct once *once, bool *good)
         json_array_append_new(checks, check_json(once, i));
     }
     for (size_t i = 0; i < once->config->vips_n; i++) {
-        struct policy_verdict verdict;
+        char reason[POLICY_REASON_LEN];
+        bool degraded;
+        const enum route_wish wish = vip_decide(once, i, &degraded, reason);
 
-        vip_decide(once, i, &verdict);
-        *good = *good && verdict.wish == ROUTE_ANNOUNCE;
+        *good = *good && wish == ROUTE_ANNOUNCE;
         json_array_append_new(vips, json_pack("{s:s, s:s, s:b, s:s}", "vip",
                                               prefix_format(&once->config->routes[i].prefix, text),
-                                              "wish", route_wish_name(verdict.wish), "degraded",
-                                              verdict.degraded, "reason", verdict.reason));
+                                              "wish", route_wish_name(wish), "degraded", degraded,
+                                              "reason", reason));
     }
     root = json_pack("{s:o, s:o}", "checks", checks, "vips", vips);
     result =

@@ -88,13 +88,14 @@ static json_t *vip_json(const struct announcer *announcer, size_t vip, int64_t n
         json_array_append_new(checks,
                               json_string(config->checks[config->vips[vip].checks[i]].name));
     }
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:f, s:o}", "vip",
-        prefix_format(&config->routes[vip].prefix, name), "state", report_vip_state(announcer, vip),
-        "wish", route_wish_name(state->want.wish), "acknowledged", exabgp_known_name(status.known),
-        "holders", (int)status.holders_n, "degraded", state->verdict.degraded, "taken_over",
-        state->adopted, "reason", state->verdict.reason, "changed_because", state->wish_reason,
-        "since_s", seconds(now_ns - state->wish_since_ns), "checks", checks);
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:f, s:o}", "vip",
+                     prefix_format(&config->routes[vip].prefix, name), "state",
+                     report_vip_state(announcer, vip), "wish",
+                     route_wish_name(state->verdict.want.wish), "acknowledged",
+                     exabgp_known_name(status.known), "holders", (int)status.holders_n, "degraded",
+                     state->verdict.degraded, "taken_over", state->adopted, "reason", state->reason,
+                     "changed_because", state->wish_reason, "since_s",
+                     seconds(now_ns - state->wish_since_ns), "checks", checks);
 }
 
 static json_t *check_json(const struct announcer *announcer, size_t check, int64_t now_ns)
@@ -159,7 +160,7 @@ static void vip_row(const struct announcer *announcer, size_t vip, int64_t now_n
 
     text_add(text, "%-24s %-12s %8s %7u  %s\n", prefix_format(&config->routes[vip].prefix, name),
              report_vip_state(announcer, vip), age_format(now_ns - state->wish_since_ns, age),
-             announcer_speaker(announcer)->routes[vip].holders_n, state->verdict.reason);
+             announcer_speaker(announcer)->routes[vip].holders_n, state->reason);
 }
 
 static void check_row(const struct announcer *announcer, size_t check, int64_t now_ns,
@@ -224,8 +225,8 @@ static void why_text(const struct announcer *announcer, size_t vip, int64_t now_
 
     text_add(text, "%s is %s%s\n", prefix_format(&config->routes[vip].prefix, name),
              report_vip_state(announcer, vip), state->verdict.degraded ? ", degraded" : "");
-    text_add(text, "  decided    %s: %s\n", route_wish_name(state->verdict.wish),
-             state->verdict.reason);
+    text_add(text, "  decided    %s: %s\n", route_wish_name(state->verdict.want.wish),
+             state->reason);
     text_add(text, "  since      %s ago: %s\n", age_format(now_ns - state->wish_since_ns, age),
              state->wish_reason);
     text_add(text, "  exabgp     %s %s ago, held for %u neighbors%s%s\n",

@@ -13,12 +13,59 @@ static bool state_set(struct health *health, enum health_state state, int64_t no
     }
     health->state = state;
     health->state_since_ns = now_ns;
+    if (state == HEALTH_UP) {
+        health->window_n = 0; /* or what was survived would count against the next failure */
+    }
     return true;
+}
+
+static void window_add(struct health *health, bool failed)
+{
+    health->window = health->window << 1 | failed;
+    health->window_n += health->window_n < HEALTH_WINDOW_MAX;
+}
+
+uint32_t health_window_fails(const struct health *health, uint32_t size)
+{
+    const uint32_t count = size < health->window_n ? size : health->window_n;
+    const uint64_t unused = count < HEALTH_WINDOW_MAX ? UINT64_MAX << count : 0;
+
+    return (uint32_t)__builtin_popcountll(health->window & ~unused);
+}
+
+static bool passed(struct health *health, const struct health_limits *limits, int64_t now_ns)
+{
+    health->passes_n = row_extend(health->passes_n);
+    health->fails_n = 0;
+    health->unknowns_n = 0;
+    window_add(health, false);
+    return health->passes_n >= limits->rise && now_ns >= health->held_until_ns &&
+           state_set(health, HEALTH_UP, now_ns);
+}
+
+static bool failed(struct health *health, const struct health_limits *limits, int64_t now_ns)
+{
+    const bool was_up = health->state == HEALTH_UP;
+
+    health->fails_n = row_extend(health->fails_n);
+    health->passes_n = 0;
+    health->unknowns_n = 0;
+    window_add(health, true);
+    if (health->fails_n < limits->fall &&
+        (limits->window == 0 ||
+         health_window_fails(health, limits->window) < limits->window_fails)) {
+        return false;
+    }
+    if (was_up) {
+        health->held_until_ns = now_ns + limits->hold_down_ns;
+    }
+    return state_set(health, HEALTH_DOWN, now_ns);
 }
 
 void health_init(struct health *health, int64_t now_ns)
 {
-    *health = (struct health){.state = HEALTH_STARTING, .state_since_ns = now_ns};
+    *health = (struct health){
+        .state = HEALTH_STARTING, .state_since_ns = now_ns, .held_until_ns = INT64_MIN};
 }
 
 bool health_observe(struct health *health, const struct health_limits *limits,
@@ -29,15 +76,9 @@ bool health_observe(struct health *health, const struct health_limits *limits,
     health->observations_n++;
     switch (observation) {
     case HEALTH_PASS:
-        health->passes_n = row_extend(health->passes_n);
-        health->fails_n = 0;
-        health->unknowns_n = 0;
-        return health->passes_n >= limits->rise && state_set(health, HEALTH_UP, now_ns);
+        return passed(health, limits, now_ns);
     case HEALTH_FAIL:
-        health->fails_n = row_extend(health->fails_n);
-        health->passes_n = 0;
-        health->unknowns_n = 0;
-        return health->fails_n >= limits->fall && state_set(health, HEALTH_DOWN, now_ns);
+        return failed(health, limits, now_ns);
     case HEALTH_UNKNOWN:
         health->unknowns_n = row_extend(health->unknowns_n);
         return false;

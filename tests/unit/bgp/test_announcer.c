@@ -48,7 +48,7 @@ static void on_log(void *context, enum log_level level, const char *line)
 
 static void start(struct play *play)
 {
-    play->announcer = announcer_new(play->config, on_log, play, play->now_ns);
+    play->announcer = announcer_new(play->config, on_log, play, 1, play->now_ns);
     play->speaker =
         speaker_new(play->config->routes, play->config->vips_n, on_log, play, play->now_ns);
     cr_assert(play->announcer && play->speaker);
@@ -190,9 +190,9 @@ Test(announcer, a_taken_over_route_stays_while_it_answers)
     cr_assert(play.fake.sent[0]);
     observe(&play, FOUR, HEALTH_PASS);
     cr_assert(play.fake.sent[0]);
-    cr_assert_eq(announcer_vip(play.announcer, 0)->verdict.wish, ROUTE_HOLD);
+    cr_assert_eq(announcer_vip(play.announcer, 0)->verdict.want.wish, ROUTE_HOLD);
     observe_n(&play, FOUR, HEALTH_PASS, 2);
-    cr_assert_eq(announcer_vip(play.announcer, 0)->verdict.wish, ROUTE_ANNOUNCE);
+    cr_assert_eq(announcer_vip(play.announcer, 0)->verdict.want.wish, ROUTE_ANNOUNCE);
     cr_assert_eq(play.fake.withdraws_n, 0);
     cr_assert(strstr(play.log, "found announced in ExaBGP, taking it over"));
     play_close(&play);
@@ -222,7 +222,7 @@ Test(announcer, a_route_nobody_announced_is_not_taken_over)
     play_open(&play, 1);
     run(&play, 100);
     cr_assert_not(announcer_vip(play.announcer, 0)->adopted);
-    cr_assert_eq(announcer_vip(play.announcer, 0)->verdict.wish, ROUTE_WITHDRAW);
+    cr_assert_eq(announcer_vip(play.announcer, 0)->verdict.want.wish, ROUTE_WITHDRAW);
     cr_assert_eq(play.fake.withdraws_n, 0, "there is nothing to withdraw");
     play_close(&play);
 }
@@ -269,7 +269,8 @@ Test(announcer, any_history, .timeout = 300)
             run(&play, (int64_t)fake_random(&play.fake, 100));
             if (seed % 3 && seed % 4 && seed % 5) { /* no faults: what is wished is so at once */
                 for (size_t vip = 0; vip < 2; vip++) {
-                    const enum route_wish wish = announcer_vip(play.announcer, vip)->verdict.wish;
+                    const enum route_wish wish =
+                        announcer_vip(play.announcer, vip)->verdict.want.wish;
 
                     cr_assert(wish == ROUTE_HOLD ||
                               play.fake.sent[vip] == (wish == ROUTE_ANNOUNCE));

@@ -36,7 +36,7 @@ Test(health, rows_of_observations)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct health_limits limits = {rows[i].rise, rows[i].fall};
+        const struct health_limits limits = {.rise = rows[i].rise, .fall = rows[i].fall};
         struct health health;
 
         health_init(&health, 0);
@@ -61,8 +61,8 @@ Test(health, any_history_ends_where_the_last_row_says)
 {
     srandom(7);
     for (int round = 0; round < 2000; round++) {
-        const struct health_limits limits = {1 + (uint32_t)(random() % 5),
-                                             1 + (uint32_t)(random() % 5)};
+        const struct health_limits limits = {.rise = 1 + (uint32_t)(random() % 5),
+                                             .fall = 1 + (uint32_t)(random() % 5)};
         const bool down = random() % 2;
         struct health health;
 
@@ -79,7 +79,7 @@ Test(health, any_history_ends_where_the_last_row_says)
 
 Test(health, rows_do_not_wrap)
 {
-    const struct health_limits limits = {3, 3};
+    const struct health_limits limits = {.rise = 3, .fall = 3};
     struct health health;
 
     health_init(&health, 0);
@@ -97,4 +97,74 @@ Test(health, names)
     cr_assert_str_eq(health_observation_name(HEALTH_PASS), "pass");
     cr_assert_str_eq(health_observation_name(HEALTH_FAIL), "fail");
     cr_assert_str_eq(health_observation_name(HEALTH_UNKNOWN), "unknown");
+}
+
+Test(health, the_window_sees_what_rows_do_not)
+{
+    static const struct {
+        const char *observations, *states, *why;
+    } rows[] = {
+        {"pppfpfpfpfpf", "ssuuuuuuuuud", "every other one: 5 of 10"},
+        {"pppfppfppfppfppf", "ssuuuuuuuuuuuuuu", "every third one: 4 of 10 at most"},
+        {"pppfpfpfpfpfpp", "ssuuuuuuuuuddd", "rise counts anew"},
+        {"pppfpfpfpfpfppp", "ssuuuuuuuuudddu", "up after rise"},
+        {"pppffpppffpppff", "ssuuuuuuuuuuuuu", "fails of 3 rows, never 5 of 10"},
+        {"pppfupufupfupfupf", "ssuuuuuuuuuuuuuud", "unknown takes no place in it"},
+        {"fpfpfpfpf", "ssssssssd", "also at the start"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct health_limits limits = {.rise = 3, .fall = 3, .window = 10, .window_fails = 5};
+        struct health health;
+
+        health_init(&health, 0);
+        for (size_t k = 0; rows[i].observations[k]; k++) {
+            health_observe(&health, &limits, observation(rows[i].observations[k]), (int64_t)k);
+            cr_expect_eq(health_state_name(health.state)[0], rows[i].states[k], "%s: step %zu",
+                         rows[i].why, k);
+        }
+    }
+}
+
+Test(health, the_window_starts_empty_when_it_comes_up)
+{
+    const struct health_limits limits = {.rise = 1, .fall = 9, .window = 64, .window_fails = 2};
+    struct health health;
+
+    health_init(&health, 0);
+    for (int i = 0; i < 10; i++) {
+        health_observe(&health, &limits, HEALTH_FAIL, i);
+    }
+    cr_expect_eq(health.state, HEALTH_DOWN);
+    cr_expect_eq(health_window_fails(&health, 64), 10);
+    health_observe(&health, &limits, HEALTH_PASS, 20);
+    cr_expect_eq(health_window_fails(&health, 64), 0);
+    health_observe(&health, &limits, HEALTH_FAIL, 21);
+    cr_expect_eq(health.state, HEALTH_UP);
+    cr_expect_eq(health_window_fails(&health, 64), 1);
+    health_observe(&health, &limits, HEALTH_FAIL, 22);
+    cr_expect_eq(health.state, HEALTH_DOWN);
+    for (int i = 0; i < 200; i++) {
+        health_observe(&health, &limits, HEALTH_FAIL, 30 + i);
+    }
+    cr_expect_eq(health_window_fails(&health, HEALTH_WINDOW_MAX), HEALTH_WINDOW_MAX);
+}
+
+Test(health, what_went_down_is_held_down)
+{
+    const struct health_limits limits = {.rise = 2, .fall = 1, .hold_down_ns = 100};
+    struct health health;
+
+    health_init(&health, 0);
+    health_observe(&health, &limits, HEALTH_FAIL, 1);
+    health_observe(&health, &limits, HEALTH_PASS, 2);
+    health_observe(&health, &limits, HEALTH_PASS, 3);
+    cr_expect_eq(health.state, HEALTH_UP, "a start that takes its time is not held");
+    health_observe(&health, &limits, HEALTH_FAIL, 10);
+    for (int64_t at = 11; at < 110; at++) {
+        health_observe(&health, &limits, HEALTH_PASS, at);
+        cr_expect_eq(health.state, HEALTH_DOWN);
+    }
+    cr_expect(health_observe(&health, &limits, HEALTH_PASS, 110));
+    cr_expect_eq(health.state, HEALTH_UP);
 }

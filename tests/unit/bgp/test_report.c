@@ -49,7 +49,7 @@ static void scene_open(struct scene *scene)
     cr_assert_eq(config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &scene->config,
                                    &failure),
                  0);
-    scene->announcer = announcer_new(scene->config, on_log, NULL, START);
+    scene->announcer = announcer_new(scene->config, on_log, NULL, 1, START);
     scene->speaker = speaker_new(scene->config->routes, scene->config->vips_n, on_log, NULL, START);
     cr_assert(scene->announcer && scene->speaker);
     exchange(scene);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bgp/decide/vouch.h"
+
+bool vouch_covers(const struct health *traffic, int64_t fresh_ns, int64_t now_ns)
+{
+    return traffic->observations_n > 0 && traffic->state == HEALTH_UP &&
+           traffic->last == HEALTH_PASS && now_ns - traffic->observed_ns <= fresh_ns;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A probe that gets no answer while real clients do is a lost probe: under overload that is the
+ * normal case, and withdrawing would only move the load to the next PoP. So a check may be vouched
+ * for by one that watches the traffic: then its silence says nothing (UNKNOWN), and degrades. A
+ * wrong answer is wrong however many clients get it, so only silence is covered. Pure.
+ */
+#ifndef BGP_VOUCH_H
+#define BGP_VOUCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bgp/decide/health.h"
+
+/* `traffic` must be up, have passed last, and be no older than `fresh_ns`. */
+bool vouch_covers(const struct health *traffic, int64_t fresh_ns, int64_t now_ns);
+
+#endif
