@@ -108,8 +108,11 @@ class Spaces:
             setattr(lab, key, value)
         return lab
 
+    def kept_keys(self):
+        return ["tag", "processes", "namespaces", "made_folder"]
+
     def keep(self):
-        kept = {key: getattr(self, key) for key in ("tag", "processes", "namespaces", "made_folder")}
+        kept = {key: getattr(self, key) for key in self.kept_keys()}
         (self.folder / "lab.json").write_text(json.dumps(kept) + "\n")
 
     # ---- up and down

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can happen to PoPs, and what clients and routers are to notice of it.
+
+A scenario is a generator: it breaks and mends the lab, yields once all is over, is given back the queries that clients
+sent meanwhile (clients.Window), and then says with stage.check() what must hold.
+"""
+import shutil
+import signal
+import time
+
+import plan
+from stage import SLACK_MS
+from spaces import wait_for
+
+SCENARIOS = []  # (title, function, in the short form)
+
+
+def scenario(title, ci=False):
+    def add(function):
+        SCENARIOS.append((title, function, ci))
+        return function
+    return add
+
+
+@scenario("all is well", ci=True)
+def all_is_well(stage):
+    time.sleep(1)
+    window = yield
+    stage.only(window)
+    for client in plan.CLIENTS:
+        homes = {server.name for server in plan.servers_of(client.home)}
+        for family in (4, 6):
+            who = window.answered_by(client.name, family)
+            stage.check(set(who) <= homes, f"{client.name} ({client.city}) is served by {client.home} over IPv{family}")
+    shares = window.answered_by("dub")
+    stage.check(min(shares.values()) * 6 > sum(shares.values()) and len(shares) == 2,
+                f"both servers of fra answer: {dict(shares)}")
+    for router in plan.ROUTERS:
+        if router.pop and router.kind == "bird":
+            said = stage.world.birdc(router.name, "show", "route", "all")
+            stage.check(all(said.count(f"{server.name}_{family}") for server in plan.servers_of(router.name)
+                            for family in (4, 6)), f"birdc of {router.name} shows its servers' routes")
+
+
+def broken_and_mended(stage, server, what, break_it, mend_it, limit_ms, from_mending=True):
+    """Returns (gone, back) in milliseconds and the window; to be used with `yield from`."""
+    at = break_it()
+    gone = stage.gone(server, at, what)
+    time.sleep(0.5)
+    at = mend_it()
+    back = stage.back(server, at, f"mended after {what}" if from_mending else "start")
+    stage.settle()
+    window = yield
+    stage.check(gone <= limit_ms + SLACK_MS, f"route of {server} gone after {gone:.0f} ms (aim {limit_ms} ms)")
+    if from_mending:
+        stage.check(back <= stage.rise_limit_ms + SLACK_MS,
+                    f"and back {back:.0f} ms after the mending (aim {stage.rise_limit_ms} ms)")
+    return window
+
+
+@scenario("edge of the only server of sin is killed", ci=True)
+def edge_killed(stage):
+    window = yield from broken_and_mended(
+        stage, "sin1", "edge killed", lambda: stage.signal("sin1", "edge", signal.SIGKILL),
+        lambda: stage.edge_start("sin1"), stage.dead_limit_ms, from_mending=False)
+    stage.at_most(window, "isb", stage.dead_limit_ms + SLACK_MS)
+    stage.only(window, "isb")
+
+
+@scenario("edge of one of two servers of fra is killed", ci=True)
+def ecmp_edge_killed(stage):
+    window = yield from broken_and_mended(
+        stage, "fra1", "edge killed (ECMP)", lambda: stage.signal("fra1", "edge", signal.SIGKILL),
+        lambda: stage.edge_start("fra1"), stage.dead_limit_ms, from_mending=False)
+    stage.at_most(window, "dub", stage.dead_limit_ms + SLACK_MS)
+    stage.check(set(window.answered_by("dub")) == {"fra1", "fra2"}, "nobody left fra")
+    stage.only(window, "dub")
+
+
+@scenario("edge hangs (SIGSTOP)", ci=True)
+def edge_hung(stage):
+    window = yield from broken_and_mended(
+        stage, "sin1", "edge hung", lambda: stage.signal("sin1", "edge", signal.SIGSTOP),
+        lambda: stage.signal("sin1", "edge", signal.SIGCONT), stage.silent_limit_ms)
+    stage.at_most(window, "isb", stage.silent_limit_ms + SLACK_MS)
+    stage.only(window, "isb")
+
+
+@scenario("one PoP answers wrongly (a services file with other addresses)", ci=True)
+def wrong_answers(stage):
+    services = stage.world.node_folder("sin1") / "services.yaml"
+    good = services.read_text()
+
+    def load(text, what):
+        services.write_text(text)
+        at = stage.done("sin1", what)
+        stage.control("sin1", "reload")
+        return at
+
+    window = yield from broken_and_mended(
+        stage, "sin1", "wrong answers",
+        lambda: load(good.replace('"192.0.2.1', '"198.51.100.1').replace('"2001:db8:1:', '"2001:db8:bad:'), "wrong services.yaml"),
+        lambda: load(good, "right services.yaml"), stage.silent_limit_ms)
+    stage.at_most(window, "isb", stage.silent_limit_ms + SLACK_MS)
+    stage.check(window.wrong("isb") > 0, "some were told the wrong address before the route was gone")
+    stage.only(window, "isb")
+
+
+@scenario("the control plane is gone: fleet file, map and services vanish everywhere", ci=True)
+def control_plane_gone(stage):
+    begin = time.time()
+    names = ("states.yaml", "cdn.isomap", "services.yaml")
+    for server in plan.SERVERS:
+        folder = stage.world.node_folder(server.name)
+        stage.done(server.name, "states, map and services removed; reload")
+        for name in names:
+            (folder / name).rename(folder / f"{name}.gone")
+        stage.control(server.name, "reload")
+    time.sleep(1)
+    for server in plan.SERVERS:
+        folder = stage.world.node_folder(server.name)
+        for name in names:
+            (folder / f"{name}.gone").rename(folder / name)
+        stage.done(server.name, "files are back; reload")
+        stage.control(server.name, "reload")
+    stage.settle()
+    window = yield
+    changes = stage.recorder.changes(begin, window.end, verb="removed")
+    stage.check(not changes, f"{len(changes)} routes withdrawn")
+    stage.only(window)
+
+
+@scenario("rolling restart of every server: isochrone-edge --replace", ci=True)
+def rolling_replace(stage):
+    begin = time.time()
+    for server in plan.SERVERS:
+        stage.edge_replace(server.name)
+        time.sleep(0.2)
+    stage.settle()
+    window = yield
+    stage.check(not stage.recorder.changes(begin, window.end), "no route changed")
+    stage.only(window)
+
+
+@scenario("ExaBGP of one server is killed", ci=True)
+def exabgp_killed(stage):
+    at = stage.signal("fra1", "exabgp", signal.SIGKILL)
+    gone = stage.gone("fra1", at, "ExaBGP killed")
+    time.sleep(0.3)
+    stage.done("fra1", "start ExaBGP")
+    stage.world.exabgp_start("fra1")
+    stage.settle()
+    window = yield
+    stage.check(gone <= 100 + SLACK_MS, f"route of fra1 gone after {gone:.0f} ms, the other server has the traffic")
+    stage.only(window)
+
+
+@scenario("ExaBGP freezes (SIGSTOP), until the hold time is over")
+def exabgp_frozen(stage):
+    at = stage.signal("fra1", "exabgp", signal.SIGSTOP)
+    gone = stage.gone("fra1", at, "ExaBGP frozen (hold time 9 s)")
+    stage.signal("fra1", "exabgp", signal.SIGCONT)
+    stage.settle(40)
+    window = yield
+    stage.check(gone <= 15000, f"route of fra1 gone after {gone:.0f} ms: hold time 9 s")
+    stage.only(window)
+
+
+@scenario("a core router stops forwarding and is silent", ci=True)
+def router_lost(stage):
+    core = "core1"
+    at = stage.done(core, "SIGSTOP BIRD, forwarding off")
+    stage.world.kill(f"{core}.bird", signal.SIGSTOP)
+    stage.inside(core, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding")
+    wait_for(lambda: time.time() > at + 2, 5, "")
+    stage.done(core, "forwards again")
+    stage.inside(core, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+    stage.world.kill(f"{core}.bird", signal.SIGCONT)
+    stage.settle()
+    window = yield
+    stage.check(not stage.recorder.changes(at, window.end, verb="removed"), "no PoP withdrew anything")
+    stage.at_most(window, "bue", 500 + 2 * SLACK_MS)
+    stage.only(window, "bue")
+
+
+@scenario("isochrone-bgp is killed", ci=True)
+def announcer_killed(stage):
+    at = stage.signal("sin1", "isochrone-bgp", signal.SIGKILL)
+    wait_for(lambda: stage.recorder.said("sin1", at, "found announced"), 5, "a successor that takes over")
+    time.sleep(0.5)
+    stage.settle()
+    window = yield
+    stage.check(not stage.recorder.changes(at, window.end), "no route changed")
+    stage.only(window)
+
+
+@scenario("edge flaps: killed and started five times")
+def flapping(stage):
+    begin = time.time()
+    for _ in range(5):
+        at = stage.signal("sin1", "edge", signal.SIGKILL)
+        stage.gone("sin1", at, "edge killed (flapping)")
+        stage.back("sin1", stage.edge_start("sin1"), "start (flapping)")
+    stage.settle()
+    window = yield
+    stage.check(stage.recorder.fewest_routes(begin, window.end) >= len(plan.SERVERS) - 1, "only sin was gone")
+    stage.only(window, "isb")
