@@ -160,7 +160,7 @@ def exabgp_frozen(stage):
     at = stage.signal("fra1", "exabgp", signal.SIGSTOP)
     gone = stage.gone("fra1", at, "ExaBGP frozen (hold time 9 s)")
     stage.signal("fra1", "exabgp", signal.SIGCONT)
-    stage.settle(40)
+    stage.settle()
     window = yield
     stage.check(gone <= 15000, f"route of fra1 gone after {gone:.0f} ms: hold time 9 s")
     stage.only(window)

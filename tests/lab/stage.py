@@ -124,7 +124,7 @@ class Stage:
 
     # ---- rest
 
-    def settle(self, seconds=25):
+    def settle(self, seconds=60):
         """Until every server's routes are at its router and every network is served by its own PoP again."""
         def settled():
             have = self.recorder.routes()
