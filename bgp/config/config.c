@@ -84,7 +84,7 @@ static int prefix_read(const struct yaml_node *vip, const struct config *config,
     return result;
 }
 
-static int check_find(const struct yaml_node *node, const struct config *config, size_t *ret_index,
+int config_find_check(const struct yaml_node *node, const struct config *config, size_t *ret_index,
                       struct failure *failure)
 {
     const char *text;
@@ -106,7 +106,7 @@ static int requires_read(const struct yaml_node *node, const struct config *conf
         return yaml_fail(node, -EINVAL, failure, "requires must be a list of checks");
     }
     for (size_t i = 0; i < yaml_count(node); i++) {
-        const int result = check_find(yaml_item(node, i), config, &vip->checks[i], failure);
+        const int result = config_find_check(yaml_item(node, i), config, &vip->checks[i], failure);
 
         if (result < 0) {
             return result;
@@ -165,8 +165,9 @@ static int governing_read(const struct yaml_node *node, const struct config *con
 static int vip_read(const struct yaml_node *node, const struct route_attributes *defaults,
                     struct config *config, struct failure *failure)
 {
-    static const char *const known[] = {"prefix", "announce", "requires", NULL};
-    static const char *const later[] = {"services", "drain", "min_announced", NULL};
+    static const char *const known[] = {"prefix", "announce", "requires",
+                                        "drain",  "last_pop", NULL};
+    static const char *const later[] = {"services", "min_announced", NULL};
     struct route *route = &config->routes[config->vips_n];
     int result;
 
@@ -176,10 +177,6 @@ static int vip_read(const struct yaml_node *node, const struct route_attributes 
     result = config_check_keys(node, known, later, failure);
     result = result ? result : prefix_read(node, config, &route->prefix, failure);
     route->attributes = *defaults;
-    config->vips[config->vips_n].settings = (struct policy_settings){
-        .attributes = &route->attributes,
-        .drain = drain_plan_usual(),
-    };
     result = result ? result
                     : config_read_announce(yaml_get(node, "announce"), &route->attributes, failure);
     if (result == 0 && !route->attributes.next_hop_self &&
@@ -291,14 +288,16 @@ static void servers_mark(struct config *config)
 
 static int root_read(const struct yaml_node *root, struct config *config, struct failure *failure)
 {
-    static const char *const known[] = {"vips", "announce", "checks", "neighbors", "control", NULL};
-    static const char *const later[] = {"drain",     "restart_grace", "metrics", "guard",
-                                        "state_dir", "peers",         NULL};
+    static const char *const known[] = {
+        "vips",    "announce",      "checks",   "neighbors", "control",  "drain", "restart_grace",
+        "startup", "soft_withdraw", "last_pop", "damping",   "local_as", NULL};
+    static const char *const later[] = {"metrics", "guard", "state_dir", "peers", NULL};
     int result = config_check_keys(root, known, later, failure);
 
     result = result ? result : checks_read(root, config, failure);
     result = result ? result : vips_read(root, config, failure);
     result = result ? result : neighbors_read(root, config, failure);
+    result = result ? result : config_read_policy(root, config, failure);
     result = result ? result : control_read(yaml_get(root, "control"), config, failure);
     if (result == 0) {
         servers_mark(config);

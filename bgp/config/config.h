@@ -46,6 +46,7 @@ struct config_check {
                                it sooner */
     int64_t timeout_ns;
     struct health_limits limits;
+    int64_t fresh_ns;  /* what was observed longer ago has stopped coming */
     size_t vouched_by; /* the traffic check that covers its silence; POLICY_NONE: none */
 };
 
@@ -79,6 +80,7 @@ struct config {
     struct config_check checks[CONFIG_CHECKS_MAX];
     size_t neighbors_n; /* 0: exabgp.conf is written by hand */
     struct config_neighbor neighbors[CONFIG_NEIGHBORS_MAX];
+    uint32_t local_as;   /* 0: not known */
     struct arena *arena; /* owns the texts */
 };
 

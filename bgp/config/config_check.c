@@ -96,8 +96,9 @@ static int class_read(const struct yaml_node *node, enum check_class *class,
 static int keys_check(const struct yaml_node *node, const struct config_check_type *type,
                       struct failure *failure)
 {
-    static const char *const common_keys[] = {"type",  "class", "interval", "timeout",
-                                              "retry", "rise",  "fall",     NULL};
+    static const char *const common_keys[] = {"type",      "class",      "interval", "timeout",
+                                              "retry",     "rise",       "fall",     "window",
+                                              "hold_down", "vouched_by", NULL};
     const char *known[KEYS_MAX];
     size_t known_n = 0;
 
@@ -174,7 +175,8 @@ static int pace_read(const struct yaml_node *node, struct config_check *check,
                     : duration_read(yaml_get(node, "retry"), TIMEOUT_MIN_NS, check->interval_ns,
                                     &check->retry_ns, failure);
     result = result ? result : row_read(yaml_get(node, "rise"), &check->limits.rise, failure);
-    return result ? result : row_read(yaml_get(node, "fall"), &check->limits.fall, failure);
+    result = result ? result : row_read(yaml_get(node, "fall"), &check->limits.fall, failure);
+    return result ? result : config_read_limits(node, &check->limits, failure);
 }
 
 int config_read_check(const struct yaml_node *node, struct arena *arena,

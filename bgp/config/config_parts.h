@@ -46,6 +46,18 @@ int config_set_subject(struct arena *arena, struct config_check *check, struct f
 int config_read_announce(const struct yaml_node *node, struct route_attributes *attributes,
                          struct failure *failure);
 
+/* The check that is named, by its index. */
+int config_find_check(const struct yaml_node *node, const struct config *config, size_t *ret_index,
+                      struct failure *failure);
+
+/* `window` and `hold_down` of a check, whose `fall` is known. */
+int config_read_limits(const struct yaml_node *node, struct health_limits *limits,
+                       struct failure *failure);
+
+/* What policy goes by; after checks, VIPs and neighbors. */
+int config_read_policy(const struct yaml_node *root, struct config *config,
+                       struct failure *failure);
+
 /* One entry of `neighbors`. */
 int config_read_neighbor(const struct yaml_node *node, struct config_neighbor *ret_neighbor,
                          struct failure *failure);

@@ -53,16 +53,10 @@ static double milliseconds(int64_t ns)
 
 /* ---- deciding ---- */
 
-/* Longer than from one probe's outcome to the next one's: what is older has stopped coming. */
-static int64_t fresh_ns(const struct config_check *check)
-{
-    return check->interval_ns + check->interval_ns / 10 + check->timeout_ns;
-}
-
 static bool passes(const struct announcer *announcer, size_t check)
 {
-    return vouch_covers(&announcer->checks[check].health,
-                        fresh_ns(&announcer->config->checks[check]), announcer->now_ns);
+    return vouch_covers(&announcer->checks[check].health, announcer->config->checks[check].fresh_ns,
+                        announcer->now_ns);
 }
 
 struct scene {
@@ -91,7 +85,7 @@ static void scene_make(const struct announcer *announcer, size_t vip, struct sce
     for (size_t i = 0; i < config->peers_n; i++) {
         scene->peers[i] = (struct guard_peer){
             .health = &announcer->checks[config->peers[i]].health,
-            .fresh_ns = fresh_ns(&announcer->config->checks[config->peers[i]]),
+            .fresh_ns = announcer->config->checks[config->peers[i]].fresh_ns,
         };
     }
     scene->input = (struct policy_input){

@@ -158,8 +158,6 @@ Test(config, refusals_say_where_and_why)
         {CHECKS, "vips must be a list"},
         {"vips: []\n" CHECKS, "vips must be a list of at least one"},
         {"vips:\n" VIP4 CHECKS "colour: red\n", "colour"},
-        {"vips:\n" VIP4 CHECKS "drain: [withdraw]\n", "bgp.yaml:9:8: drain is not supported yet"},
-        {"vips:\n" VIP4 CHECKS "restart_grace: 2s\n", "restart_grace is not supported yet"},
         {"vips:\n" VIP4 CHECKS "metrics: \"127.0.0.1@9168\"\n", "metrics is not supported yet"},
         {"vips:\n" VIP4 VIP4 CHECKS, "bgp.yaml:3:14: this VIP is listed twice"},
         {"vips:\n  - 192.0.2.53/32\n" CHECKS, "a VIP is a map"},
