@@ -17,7 +17,7 @@
 
 void history_add(struct history *history, const struct journal_record *record)
 {
-    if (record->kind == JOURNAL_CHECK) {
+    if (record->kind == JOURNAL_CHECK || record->kind == JOURNAL_MEMORY || record->restored) {
         return;
     }
     history->records[history->next] = *record;
@@ -115,12 +115,12 @@ void history_describe(const struct journal_record *record, char *ret_text, size_
                  record->text[0] ? ": " : "", record->text);
         return;
     case JOURNAL_ROUTE:
-        snprintf(ret_text, size, "%s: %s%s%s", record->subject, record->word,
-                 record->code[0] ? " to " : "", record->code);
+        snprintf(ret_text, size, "%s: exabgp: %s after %.1f ms", record->subject, record->word,
+                 (double)record->elapsed_ns / (double)CLOCK_NS_PER_MS);
         return;
     case JOURNAL_SPEAKER:
-        snprintf(ret_text, size, "exabgp: %s%s%s", record->word, record->text[0] ? ": " : "",
-                 record->text);
+        snprintf(ret_text, size, "exabgp: %s, %lld so far", record->word,
+                 (long long)record->count_n);
         return;
     case JOURNAL_VERDICT:
         snprintf(ret_text, size, "%s: %s%s%s: %s", record->subject, record->word,
@@ -130,6 +130,7 @@ void history_describe(const struct journal_record *record, char *ret_text, size_
         snprintf(ret_text, size, "%lld lines were lost", (long long)record->count_n);
         return;
     case JOURNAL_CHECK:
+    case JOURNAL_MEMORY:
     case JOURNAL_KINDS:
         break;
     }

@@ -21,7 +21,7 @@ struct history {
     struct journal_record records[HISTORY_LEN];
 };
 
-/* Takes a copy, if it is a change; a CHECK record is none. */
+/* Takes a copy, if it is a change; a CHECK or MEMORY record is none, nor what was restored. */
 void history_add(struct history *history, const struct journal_record *record);
 
 /* The changes at the end of this journal (and of the file before it, if this one is short). A

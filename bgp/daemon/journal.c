@@ -41,6 +41,8 @@ struct field {
 static const struct field fields[] = {
     TEXT(JOURNAL_START, "version", true, text),
     TEXT(JOURNAL_START, "config", false, detail),
+    NUMBER(JOURNAL_START, "seed", false, count_n),
+    FLAG(JOURNAL_START, "continued", restored),
     TEXT(JOURNAL_CHECK, "check", true, subject),
     TEXT(JOURNAL_CHECK, "saw", true, word),
     TEXT(JOURNAL_CHECK, "cause", false, code),
@@ -53,17 +55,22 @@ static const struct field fields[] = {
     TEXT(JOURNAL_REQUEST, "owner", false, owner),
     TEXT(JOURNAL_REQUEST, "reason", false, text),
     NUMBER(JOURNAL_REQUEST, "expires_s", false, expires_s),
+    NUMBER(JOURNAL_REQUEST, "until_ns", false, until_ns),
     FLAG(JOURNAL_REQUEST, "force", force),
     FLAG(JOURNAL_REQUEST, "restored", restored),
+    NUMBER(JOURNAL_REQUEST, "elapsed_ns", false, elapsed_ns),
+    TEXT(JOURNAL_MEMORY, "vip", true, subject),
+    NUMBER(JOURNAL_MEMORY, "penalty", true, count_n),
+    FLAG(JOURNAL_MEMORY, "suppressed", restored),
+    NUMBER(JOURNAL_MEMORY, "elapsed_ns", false, elapsed_ns),
     TEXT(JOURNAL_SESSION, "peer", true, subject),
     TEXT(JOURNAL_SESSION, "state", true, word),
     TEXT(JOURNAL_SESSION, "detail", false, text),
     TEXT(JOURNAL_ROUTE, "vip", true, subject),
     TEXT(JOURNAL_ROUTE, "event", true, word),
-    TEXT(JOURNAL_ROUTE, "wish", false, code),
     NUMBER(JOURNAL_ROUTE, "elapsed_ns", false, elapsed_ns),
     TEXT(JOURNAL_SPEAKER, "event", true, word),
-    TEXT(JOURNAL_SPEAKER, "detail", false, text),
+    NUMBER(JOURNAL_SPEAKER, "count", true, count_n),
     TEXT(JOURNAL_VERDICT, "vip", true, subject),
     TEXT(JOURNAL_VERDICT, "wish", true, word),
     TEXT(JOURNAL_VERDICT, "code", false, code),
@@ -73,9 +80,9 @@ static const struct field fields[] = {
 };
 
 static const char *const kind_names[JOURNAL_KINDS] = {
-    [JOURNAL_START] = "start",     [JOURNAL_CHECK] = "check", [JOURNAL_REQUEST] = "request",
-    [JOURNAL_SESSION] = "session", [JOURNAL_ROUTE] = "route", [JOURNAL_SPEAKER] = "speaker",
-    [JOURNAL_VERDICT] = "verdict", [JOURNAL_LOST] = "lost",
+    [JOURNAL_START] = "start",     [JOURNAL_CHECK] = "check",     [JOURNAL_REQUEST] = "request",
+    [JOURNAL_MEMORY] = "memory",   [JOURNAL_SESSION] = "session", [JOURNAL_ROUTE] = "route",
+    [JOURNAL_SPEAKER] = "speaker", [JOURNAL_VERDICT] = "verdict", [JOURNAL_LOST] = "lost",
 };
 
 void journal_set_text(char *field, size_t size, const char *text)

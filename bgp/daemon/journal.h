@@ -25,16 +25,21 @@
 
 /* What the fields of a record mean for each kind is listed beside it, with their keys. */
 enum journal_kind {
-    JOURNAL_START,   /* a process begins (or this file): text "version", detail "config" */
+    JOURNAL_START,   /* a process begins: text "version", detail "config", count_n "seed"; restored
+                        "continued": only this file does, and how things stand follows */
     JOURNAL_CHECK,   /* subject "check", word "saw" (pass, fail, unknown), code "cause", text
                         "evidence", elapsed_ns; count_n times alike from monotonic_ns to until_ns */
     JOURNAL_REQUEST, /* subject "vip", word "verb" (drain, withdraw, announce, auto), owner, text
-                        "reason", expires_s, force; flag "restored": from the state file */
+                        "reason", expires_s, until_ns (the same, monotonic), force; restored:
+                        given elapsed_ns before */
+    JOURNAL_MEMORY,  /* subject "vip", count_n "penalty" of flaps; restored "suppressed" for
+                        elapsed_ns already */
     JOURNAL_SESSION, /* subject "peer", word "state" (down, connected, up), text "detail" */
     JOURNAL_ROUTE, /* subject "vip", word "event" (found, absent, acknowledged, refused, mismatch),
                       code "wish", elapsed_ns */
     JOURNAL_SPEAKER, /* word "event" (timeout, shutdown, ...), text "detail" */
-    JOURNAL_VERDICT, /* subject "vip", word "wish", code, text "reason", detail "attributes" */
+    JOURNAL_VERDICT, /* subject "vip", word "wish", code, text "reason", detail "attributes" as
+                        ExaBGP is told them */
     JOURNAL_LOST,    /* count_n lines were lost before this one */
     JOURNAL_KINDS
 };
@@ -54,7 +59,7 @@ struct journal_record {
     int64_t expires_s; /* wall clock; 0: never */
     int64_t count_n;
     bool force;
-    bool restored;
+    bool restored; /* or continued, or suppressed */
 };
 
 /* Copies `text` into a field, cut if it is too long. */

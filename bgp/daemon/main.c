@@ -19,40 +19,46 @@
 #include "bgp/config/config.h"
 #include "bgp/daemon/loop.h"
 #include "bgp/daemon/once.h"
+#include "bgp/daemon/replay.h"
 #include "bgp/speak/exabgp_config.h"
 
 /* ExaBGP stops altogether, with every route it has, when a process dies six times within about a
  * minute. */
 #define FAIL_SLOWLY_NS (15 * CLOCK_NS_PER_S)
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_ONCE, MODE_DRY_RUN, MODE_EXABGP_CONFIG };
+enum mode { MODE_RUN, MODE_CHECK, MODE_ONCE, MODE_DRY_RUN, MODE_REPLAY, MODE_EXABGP_CONFIG };
 
 struct arguments {
     enum mode mode;
     const char *config;
+    const char *journal; /* of MODE_REPLAY */
     bool json;
 };
 
 static void usage(FILE *file)
 {
-    fputs("Usage: isochrone-bgp --config FILE [--check | --once [--json] | --dry-run |\n"
-          "                     --print-exabgp-config]\n"
-          "\n"
-          "Announces the VIPs of FILE (bgp.yaml) while their checks pass. Started by ExaBGP as an\n"
-          "API process: commands on stdout, replies on stdin, log on stderr. SIGHUP starts anew\n"
-          "with the file as it is then, if it is valid; routes stay meanwhile.\n"
-          "\n"
-          "  -c, --config FILE        configuration\n"
-          "      --check              read FILE and say what is wrong\n"
-          "      --once               make every check once; exit 1 unless every VIP would be\n"
-          "                           announced\n"
-          "      --json               with --once: one JSON object instead of a table\n"
-          "      --dry-run            probe and decide, but print changes to stderr\n"
-          "      --print-exabgp-config\n"
-          "                           the exabgp.conf for the neighbors in FILE\n"
-          "      --verbose            log more\n"
-          "      --help, --version\n",
-          file);
+    fputs(
+        "Usage: isochrone-bgp --config FILE [--check | --once [--json] | --dry-run |\n"
+        "                     --replay LOG [--json] | --print-exabgp-config]\n"
+        "\n"
+        "Announces the VIPs of FILE (bgp.yaml) while their checks pass. Started by ExaBGP as an\n"
+        "API process: commands on stdout, replies on stdin, log on stderr. SIGHUP starts anew\n"
+        "with the file as it is then, if it is valid; routes stay meanwhile.\n"
+        "\n"
+        "  -c, --config FILE        configuration\n"
+        "      --check              read FILE and say what is wrong\n"
+        "      --once               make every check once; exit 1 unless every VIP would be\n"
+        "                           announced\n"
+        "      --json               with --once and --replay: one JSON object instead of a table\n"
+        "      --dry-run            probe and decide, but print changes to stderr\n"
+        "      --replay LOG         what would have been decided about what the journal LOG (and\n"
+        "                           LOG.1, LOG.2, ...) recorded, and where that differs from what\n"
+        "                           was\n"
+        "      --print-exabgp-config\n"
+        "                           the exabgp.conf for the neighbors in FILE\n"
+        "      --verbose            log more\n"
+        "      --help, --version\n",
+        file);
 }
 
 enum option_id {
@@ -107,8 +113,9 @@ static int option_take(struct arguments *arguments, int option)
         log_set_threshold(LOG_LEVEL_DEBUG);
         return -1;
     case OPTION_REPLAY:
-        fputs("isochrone-bgp: --replay is not supported yet\n", stderr);
-        return 2;
+        arguments->mode = MODE_REPLAY;
+        arguments->journal = optarg;
+        return -1;
     case OPTION_HELP:
         usage(stdout);
         return 0;
@@ -197,6 +204,20 @@ static int run(const struct config *config, bool dry_run, char **argv, struct fa
     return result;
 }
 
+static int replay(const struct config *config, const struct arguments *arguments,
+                  struct failure *failure)
+{
+    const struct replay_limits limits = REPLAY_LIMITS;
+    struct replay_log log;
+    int result = replay_log_load(arguments->journal, &log, failure);
+
+    if (result == 0) {
+        result = replay_run(config, &log, &limits, stdout, arguments->json, failure);
+        replay_log_done(&log);
+    }
+    return result;
+}
+
 static int mode_run(const struct arguments *arguments, const struct config *config, char **argv,
                     struct failure *failure)
 {
@@ -208,6 +229,9 @@ static int mode_run(const struct arguments *arguments, const struct config *conf
         return check(config);
     case MODE_ONCE:
         result = once_run(config, stdout, arguments->json, &good, failure);
+        break;
+    case MODE_REPLAY:
+        result = replay(config, arguments, failure);
         break;
     case MODE_EXABGP_CONFIG:
         result = exabgp_config_print(config, failure);

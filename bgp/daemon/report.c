@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "bgp/daemon/age.h"
 
-#define AGE_LEN 32
 #define REPLY_TEXT_LEN 262144 /* beyond this a text is cut; the data never is */
 
 struct text {
@@ -31,28 +31,6 @@ static void text_add(struct text *text, const char *format, ...)
     if (len > 0) {
         text->len += (size_t)len < room ? (size_t)len : room - 1;
     }
-}
-
-static double seconds(int64_t ns)
-{
-    return (double)ns / (double)CLOCK_NS_PER_S;
-}
-
-/* "4.2s", "3m12s", "5h07m", "2d03h" */
-static const char *age_format(int64_t ns, char text[static AGE_LEN])
-{
-    const long long s = ns < 0 ? 0 : (long long)(ns / CLOCK_NS_PER_S);
-
-    if (s < 60) {
-        snprintf(text, AGE_LEN, "%.1fs", ns < 0 ? 0.0 : seconds(ns));
-    } else if (s < 3600) {
-        snprintf(text, AGE_LEN, "%lldm%02llds", s / 60, s % 60);
-    } else if (s < 86400) {
-        snprintf(text, AGE_LEN, "%lldh%02lldm", s / 3600, s / 60 % 60);
-    } else {
-        snprintf(text, AGE_LEN, "%lldd%02lldh", s / 86400, s / 3600 % 24);
-    }
-    return text;
 }
 
 const char *report_vip_state(const struct announcer *announcer, size_t vip)
@@ -95,7 +73,7 @@ static json_t *vip_json(const struct announcer *announcer, size_t vip, int64_t n
                      exabgp_known_name(status.known), "holders", (int)status.holders_n, "degraded",
                      state->verdict.degraded, "taken_over", state->adopted, "reason", state->reason,
                      "changed_because", state->wish_reason, "since_s",
-                     seconds(now_ns - state->wish_since_ns), "checks", checks);
+                     age_seconds(now_ns - state->wish_since_ns), "checks", checks);
 }
 
 static json_t *check_json(const struct announcer *announcer, size_t check, int64_t now_ns)
@@ -111,9 +89,9 @@ static json_t *check_json(const struct announcer *announcer, size_t check, int64
         "subject", config->subject, "state", health_state_name(health->state), "last",
         observed ? health_observation_name(health->last) : NULL, "cause",
         observed ? probe_cause_name(state->outcome.cause) : NULL, "evidence",
-        state->outcome.evidence, "elapsed_ms", seconds(state->outcome.elapsed_ns) * 1000.0, "age_s",
-        observed ? seconds(now_ns - health->observed_ns) : -1.0, "since_s",
-        seconds(now_ns - health->state_since_ns), "passes", (json_int_t)health->passes_n,
+        state->outcome.evidence, "elapsed_ms", age_seconds(state->outcome.elapsed_ns) * 1000.0,
+        "age_s", observed ? age_seconds(now_ns - health->observed_ns) : -1.0, "since_s",
+        age_seconds(now_ns - health->state_since_ns), "passes", (json_int_t)health->passes_n,
         "failures", (json_int_t)health->fails_n, "observations",
         (json_int_t)health->observations_n);
 }
@@ -130,7 +108,7 @@ static json_t *sessions_json(const struct announcer *announcer, int64_t now_ns)
                               json_pack("{s:s, s:s, s:f}", "peer",
                                         address_format(&sessions->list[i].peer, peer), "state",
                                         exabgp_session_name(sessions->list[i].session), "since_s",
-                                        seconds(now_ns - sessions->list[i].since_ns)));
+                                        age_seconds(now_ns - sessions->list[i].since_ns)));
     }
     return list;
 }
@@ -175,7 +153,7 @@ static void check_row(const struct announcer *announcer, size_t check, int64_t n
              check_class_name(config->class), config->subject);
     if (state->health.observations_n > 0) {
         text_add(text, ": %s, %s, %.1f ms, %s ago", health_observation_name(state->health.last),
-                 state->outcome.evidence, seconds(state->outcome.elapsed_ns) * 1000.0,
+                 state->outcome.evidence, age_seconds(state->outcome.elapsed_ns) * 1000.0,
                  age_format(now_ns - state->health.observed_ns, age));
     }
     text_add(text, "\n");

@@ -56,6 +56,13 @@ Test(journal, lines)
                           "\"owner\":\"noc\",\"reason\":\"router \\\"r1\\\"\\nupgrade\","
                           "\"expires_s\":1795376401,\"force\":true}");
 
+    record = blank(JOURNAL_START);
+    journal_set(record.text, "0.1.0");
+    record.count_n = 77;
+    record.restored = true;
+    line_is(&record, HEAD "\"kind\":\"start\",\"version\":\"0.1.0\",\"seed\":77,"
+                          "\"continued\":true}");
+
     record = blank(JOURNAL_LOST);
     record.count_n = 3;
     line_is(&record, HEAD "\"kind\":\"lost\",\"count\":3}");
