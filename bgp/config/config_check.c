@@ -26,31 +26,32 @@ static const struct config_check_type *const types[] = {&config_check_dns};
 
 #define TYPES_N (sizeof(types) / sizeof(types[0]))
 
-static int type_read(const struct yaml_node *node, const struct config_check_type **ret_type,
-                     struct failure *failure)
+/* NULL and the failure if there is none. */
+static const struct config_check_type *type_read(const struct yaml_node *node,
+                                                 struct failure *failure)
 {
     const struct yaml_node *item = yaml_get(node, "type");
     char names[NAMES_LEN] = "";
     const char *text;
-    int result;
 
     for (size_t i = 0, len = 0; i < TYPES_N && len < sizeof(names); i++) {
         len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
                                 types[i]->probe->name);
     }
     if (!item) {
-        return yaml_fail(node, -EINVAL, failure, "a check needs a type (%s)", names);
+        (void)yaml_fail(node, -EINVAL, failure, "a check needs a type (%s)", names);
+        return NULL;
     }
-    result = yaml_text(item, &text, failure);
-    for (size_t i = 0; result == 0 && i < TYPES_N; i++) {
+    if (yaml_text(item, &text, failure) < 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < TYPES_N; i++) {
         if (strcmp(text, types[i]->probe->name) == 0) {
-            *ret_type = types[i];
-            return 0;
+            return types[i];
         }
     }
-    return result
-               ? result
-               : yaml_fail(item, -EINVAL, failure, "there is no check type %s (%s)", text, names);
+    (void)yaml_fail(item, -EINVAL, failure, "there is no check type %s (%s)", text, names);
+    return NULL;
 }
 
 bool check_class_governs(enum check_class class)
@@ -182,16 +183,16 @@ static int pace_read(const struct yaml_node *node, struct config_check *check,
 int config_read_check(const struct yaml_node *node, struct arena *arena,
                       struct config_check *ret_check, struct failure *failure)
 {
-    const struct config_check_type *type = NULL;
+    const struct config_check_type *type;
     int result;
 
     *ret_check = (struct config_check){.vouched_by = POLICY_NONE};
     if (yaml_kind(node) != YAML_KIND_MAP) {
         return yaml_fail(node, -EINVAL, failure, "a check is a map");
     }
-    result = type_read(node, &type, failure);
-    if (result < 0) {
-        return result;
+    type = type_read(node, failure);
+    if (!type) {
+        return -EINVAL;
     }
     ret_check->type = type->probe;
     result = keys_check(node, type, failure);

@@ -97,10 +97,11 @@ static json_t *check_json(const struct once *once, size_t check)
     const struct config_check *config = &once->config->checks[check];
     const struct probe_outcome *outcome = &once->outcomes[check];
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:f}", "check", config->name, "class",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f}", "check", config->name, "class",
                      check_class_name(config->class), "verdict",
-                     health_observation_name(outcome->observation), "evidence", outcome->evidence,
-                     "elapsed_ms", (double)outcome->elapsed_ns / (double)CLOCK_NS_PER_MS);
+                     health_observation_name(outcome->observation), "cause",
+                     probe_cause_name(outcome->cause), "evidence", outcome->evidence, "elapsed_ms",
+                     (double)outcome->elapsed_ns / (double)CLOCK_NS_PER_MS);
 }
 
 static void table_print(FILE *file, const struct once *once, bool *good)

@@ -2,11 +2,14 @@
 #include "bgp/probe/dns_check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 
 #include <libknot/libknot.h>
+
+#include "bgp/probe/dns_records.h"
 
 #define HEADER_LEN ((size_t)KNOT_WIRE_HEADER_SIZE)
 #define UDP_PAYLOAD 1232 /* what fits any path without fragments (DNS flag day 2020) */
@@ -19,6 +22,7 @@ int dns_check_parse_name(const char *text, uint8_t ret_name[static DNS_CHECK_NAM
         knot_dname_wire_check(name, name + sizeof(name), NULL) <= 0) {
         return -EINVAL;
     }
+    knot_dname_to_lower(name); /* as the parser makes names in answers */
     memcpy(ret_name, name, sizeof(name));
     return 0;
 }
@@ -77,6 +81,9 @@ static int packet_fill(knot_pkt_t *packet, const struct dns_check *check, uint16
     }
     if (knot_edns_init(opt, UDP_PAYLOAD, 0, KNOT_EDNS_VERSION, NULL) != KNOT_EOK) {
         return -ENOMEM;
+    }
+    if (check->signature_s > 0) {
+        knot_edns_set_do(opt); /* RFC 3225 section 3 */
     }
     if (check->has_subnet) {
         const int result = option_add_subnet(opt, &check->subnet);
@@ -149,20 +156,6 @@ static const char *rcode_name(uint16_t rcode)
     return "an unknown RCODE";
 }
 
-static bool rdata_to_address(uint16_t type, const knot_rdata_t *rdata, struct address *ret_address)
-{
-    *ret_address = (struct address){0};
-    if (type == KNOT_RRTYPE_A && rdata->len == 4) {
-        ret_address->family = ADDRESS_IPV4;
-    } else if (type == KNOT_RRTYPE_AAAA && rdata->len == 16) {
-        ret_address->family = ADDRESS_IPV6;
-    } else {
-        return false;
-    }
-    memcpy(ret_address->bytes, rdata->data, rdata->len);
-    return true;
-}
-
 static bool address_expected(const struct dns_check *check, const struct address *address)
 {
     for (size_t i = 0; i < check->addresses_n; i++) {
@@ -175,8 +168,9 @@ static bool address_expected(const struct dns_check *check, const struct address
 
 struct answers {
     size_t records_n;
-    bool has_address, has_unexpected;
+    bool has_address, has_unexpected, has_serial;
     struct address first, unexpected;
+    uint32_t serial;
 };
 
 static void answers_add(struct answers *answers, const struct dns_check *check,
@@ -188,7 +182,10 @@ static void answers_add(struct answers *answers, const struct dns_check *check,
         struct address address;
 
         answers->records_n++;
-        if (!rdata_to_address(rrset->type, rdata, &address)) {
+        if (dns_records_serial(rrset->type, rdata, &answers->serial)) {
+            answers->has_serial = true;
+        }
+        if (!dns_records_address(rrset->type, rdata, &address)) {
             continue;
         }
         if (!answers->has_address) {
@@ -202,83 +199,124 @@ static void answers_add(struct answers *answers, const struct dns_check *check,
     }
 }
 
+/* The records asked for, of the name asked for or the one its CNAMEs lead to. Others in the section
+ * are no answer. */
 static struct answers answers_collect(const struct dns_check *check, const knot_pkt_t *packet)
 {
     const knot_pktsection_t *section = knot_pkt_section(packet, KNOT_ANSWER);
+    const knot_dname_t *name = dns_records_follow(section, check->qname, check->qtype);
     struct answers answers = {0};
 
-    for (uint16_t i = 0; i < section->count; i++) {
+    for (uint16_t i = 0; name && i < section->count; i++) {
         const knot_rrset_t *rrset = knot_pkt_rr(section, i);
 
-        if (rrset->type == check->qtype && rrset->rclass == KNOT_CLASS_IN) {
+        if (rrset->type == check->qtype && rrset->rclass == KNOT_CLASS_IN &&
+            knot_dname_is_equal(rrset->owner, name)) {
             answers_add(&answers, check, rrset);
         }
     }
     return answers;
 }
 
-static bool judge_records(const struct dns_check *check, const knot_pkt_t *packet,
-                          struct probe_outcome *outcome)
+/* False if the signatures are not what they should be; the evidence of a good outcome grows. */
+static bool signatures_pass(const struct dns_check *check, const knot_pkt_t *packet, int64_t wall_s,
+                            struct probe_outcome *outcome)
+{
+    const size_t len = strlen(outcome->evidence);
+    char span[OUTCOME_SPAN_LEN];
+    int64_t left_s;
+
+    if (check->signature_s == 0) {
+        return true;
+    }
+    if (!dns_records_signed(packet, wall_s, check->signature_s, &left_s, outcome)) {
+        return false;
+    }
+    snprintf(outcome->evidence + len, sizeof(outcome->evidence) - len, ", signed for %s",
+             outcome_span(left_s, span));
+    return true;
+}
+
+static void judge_records(const struct dns_check *check, const knot_pkt_t *packet,
+                          uint32_t *ret_serial, struct probe_outcome *outcome)
 {
     const struct answers answers = answers_collect(check, packet);
     char text[ADDRESS_TEXT_LEN];
 
     if (answers.records_n == 0) {
-        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "NOERROR%s without a record of the type",
-                            knot_wire_get_tc(packet->wire) ? ", truncated," : "");
+        outcome_fail(outcome, PROBE_CAUSE_WRONG, "NOERROR without a record of the type");
+    } else if (check->expect == DNS_CHECK_EXPECT_ADDRESSES && answers.has_unexpected) {
+        outcome_fail(outcome, PROBE_CAUSE_WRONG, "NOERROR with %s, which is not expected",
+                     address_format(&answers.unexpected, text));
+    } else if (check->qtype == KNOT_RRTYPE_SOA && !answers.has_serial) {
+        outcome_fail(outcome, PROBE_CAUSE_WRONG, "a malformed SOA record");
+    } else if (check->has_serial_min &&
+               dns_records_serial_less(answers.serial, check->serial_min)) {
+        outcome_fail(outcome, PROBE_CAUSE_STALE, "serial %u, needed is %u or later",
+                     (unsigned)answers.serial, (unsigned)check->serial_min);
+    } else if (answers.has_serial) {
+        *ret_serial = answers.serial;
+        outcome_pass(outcome, "serial %u", (unsigned)answers.serial);
+    } else {
+        outcome_pass(outcome, "NOERROR, %zu records%s%s", answers.records_n,
+                     answers.has_address ? ", " : "",
+                     answers.has_address ? address_format(&answers.first, text) : "");
     }
-    if (check->expect == DNS_CHECK_EXPECT_ADDRESSES && answers.has_unexpected) {
-        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "NOERROR with %s, which is not expected",
-                            address_format(&answers.unexpected, text));
-    }
-    return outcome_pass(outcome, "NOERROR, %zu records%s%s", answers.records_n,
-                        answers.has_address ? ", " : "",
-                        answers.has_address ? address_format(&answers.first, text) : "");
 }
 
-static bool judge_packet(const struct dns_check *check, const knot_pkt_t *packet,
-                         struct probe_outcome *outcome)
+static void judge_packet(const struct dns_check *check, const knot_pkt_t *packet, int64_t wall_s,
+                         uint32_t *ret_serial, struct probe_outcome *outcome)
 {
     const uint16_t rcode = knot_pkt_ext_rcode(packet);
 
     if (check->expect == DNS_CHECK_EXPECT_RCODE && rcode != check->rcode) {
-        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "%s instead of %s", rcode_name(rcode),
-                            rcode_name(check->rcode));
+        outcome_fail(outcome, PROBE_CAUSE_WRONG, "%s instead of %s", rcode_name(rcode),
+                     rcode_name(check->rcode));
+    } else if (check->expect == DNS_CHECK_EXPECT_RCODE) {
+        outcome_pass(outcome, "%s", rcode_name(rcode));
+    } else if (rcode != KNOT_RCODE_NOERROR) {
+        outcome_fail(outcome, PROBE_CAUSE_WRONG, "%s", rcode_name(rcode));
+    } else {
+        judge_records(check, packet, ret_serial, outcome);
     }
-    if (check->expect == DNS_CHECK_EXPECT_RCODE) {
-        return outcome_pass(outcome, "%s", rcode_name(rcode));
+    if (outcome->observation == HEALTH_PASS) {
+        (void)signatures_pass(check, packet, wall_s, outcome);
     }
-    if (rcode != KNOT_RCODE_NOERROR) {
-        return outcome_fail(outcome, PROBE_CAUSE_WRONG, "%s", rcode_name(rcode));
-    }
-    return judge_records(check, packet, outcome);
 }
 
-bool dns_check_judge(const struct dns_check *check, const uint8_t *query, size_t query_len,
-                     const uint8_t *bytes, size_t len, struct probe_outcome *ret_outcome)
+/* What a truncated answer (RFC 2181 section 9) holds may not be all; its RCODE is. */
+static bool truncation_matters(const struct dns_check *check, const uint8_t *bytes)
 {
-    uint8_t copy[DNS_CHECK_ANSWER_LEN];
+    return knot_wire_get_tc(bytes) &&
+           (check->signature_s > 0 || (check->expect != DNS_CHECK_EXPECT_RCODE &&
+                                       knot_wire_get_rcode(bytes) == KNOT_RCODE_NOERROR));
+}
+
+enum dns_check_result dns_check_judge(const struct dns_check *check, const uint8_t *query,
+                                      size_t query_len, uint8_t *bytes, size_t len, int64_t wall_s,
+                                      uint32_t *ret_serial, struct probe_outcome *ret_outcome)
+{
     knot_pkt_t *packet;
     int result;
 
-    if (query_len < HEADER_LEN + question_len(check) || len < HEADER_LEN || len > sizeof(copy) ||
-        !knot_wire_get_qr(bytes) || knot_wire_get_id(bytes) != knot_wire_get_id(query) ||
+    if (query_len < HEADER_LEN + question_len(check) || len < HEADER_LEN ||
+        len > DNS_CHECK_ANSWER_LEN || !knot_wire_get_qr(bytes) ||
+        knot_wire_get_id(bytes) != knot_wire_get_id(query) ||
         !question_matches(check, query, bytes, len)) {
-        return false;
+        return DNS_CHECK_IGNORED;
     }
-    memcpy(copy, bytes, len); /* the parser wants writable memory */
-    packet = knot_pkt_new(copy, (uint16_t)len, NULL);
-    if (!packet) {
-        return outcome_unknown(ret_outcome, "out of memory");
+    if (truncation_matters(check, bytes)) {
+        return DNS_CHECK_TRUNCATED;
     }
-    result = knot_pkt_parse(packet, 0);
+    packet = knot_pkt_new(bytes, (uint16_t)len, NULL);
+    result = packet ? knot_pkt_parse(packet, 0) : KNOT_ENOMEM;
     if (result == KNOT_ENOMEM) {
         outcome_unknown(ret_outcome, "out of memory");
     } else if (result != KNOT_EOK) {
         outcome_fail(ret_outcome, PROBE_CAUSE_WRONG, "a malformed answer of %zu bytes", len);
     } else {
-        judge_packet(check, packet, ret_outcome);
+        judge_packet(check, packet, wall_s, ret_serial, ret_outcome);
     }
     knot_pkt_free(packet);
-    return true;
+    return DNS_CHECK_JUDGED;
 }

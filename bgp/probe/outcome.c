@@ -57,7 +57,7 @@ bool outcome_errno(struct probe_outcome *ret_outcome, const char *what, int erro
 {
     switch (error) {
     case ECONNREFUSED:
-        return outcome_fail(ret_outcome, PROBE_CAUSE_DEAD, "nobody listens (port unreachable)");
+        return outcome_fail(ret_outcome, PROBE_CAUSE_DEAD, "nobody listens (refused)");
     case EHOSTUNREACH:
     case ENETUNREACH:
     case EHOSTDOWN:
@@ -70,6 +70,22 @@ bool outcome_errno(struct probe_outcome *ret_outcome, const char *what, int erro
     default:
         return outcome_unknown(ret_outcome, "%s: %s", what, strerror(error));
     }
+}
+
+const char *outcome_span(int64_t seconds, char ret_text[static OUTCOME_SPAN_LEN])
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+    size_t i = 0;
+
+    while (units[i].seconds > 1 && seconds < 2 * units[i].seconds) {
+        i++;
+    }
+    snprintf(ret_text, OUTCOME_SPAN_LEN, "%lld %s", (long long)(seconds / units[i].seconds),
+             units[i].name);
+    return ret_text;
 }
 
 const char *probe_cause_name(enum probe_cause cause)

@@ -13,6 +13,7 @@
 #include "bgp/decide/health.h"
 
 #define PROBE_EVIDENCE_LEN 160
+#define OUTCOME_SPAN_LEN 24
 
 enum probe_cause {
     PROBE_CAUSE_NONE,     /* it passed */
@@ -45,6 +46,10 @@ bool outcome_unknown(struct probe_outcome *ret_outcome, const char *format, ...)
  * evidence about the service; everything else (no descriptor, no memory, no port, forbidden by the
  * local firewall) is our own trouble. `what` was tried: "connecting". */
 bool outcome_errno(struct probe_outcome *ret_outcome, const char *what, int error);
+
+/* Seconds for people, by the largest unit that leaves two or more: "90 s", "5 min", "3 h", "10 d".
+ */
+const char *outcome_span(int64_t seconds, char ret_text[static OUTCOME_SPAN_LEN]);
 
 /* "none", "dead", "silent", "wrong", "stale", "internal". */
 const char *probe_cause_name(enum probe_cause cause);

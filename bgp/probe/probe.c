@@ -132,12 +132,11 @@ static bool server_is_local(int fd, const struct address *server)
            address_compare(&own, server) == 0;
 }
 
-int probe_connect(const struct probe *probe, int type, uint32_t events,
-                  struct probe_outcome *ret_outcome)
+int probe_connect(const struct probe *probe, const struct endpoint *server, bool must_be_local,
+                  int type, uint32_t events, struct probe_outcome *ret_outcome)
 {
-    const struct config_check *check = probe->check;
     struct sockaddr_storage storage;
-    const socklen_t len = endpoint_to_sockaddr(&check->server, &storage);
+    const socklen_t len = endpoint_to_sockaddr(server, &storage);
     int fd = socket(storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     char text[ADDRESS_TEXT_LEN];
     int result;
@@ -148,9 +147,9 @@ int probe_connect(const struct probe *probe, int type, uint32_t events,
     }
     if (connect(fd, (const struct sockaddr *)&storage, len) < 0 && errno != EINPROGRESS) {
         outcome_errno(ret_outcome, "connecting", errno);
-    } else if (check->server_is_vip && !server_is_local(fd, &check->server.address)) {
+    } else if (must_be_local && !server_is_local(fd, &server->address)) {
         outcome_fail(ret_outcome, PROBE_CAUSE_DEAD, "%s is not an address of this host",
-                     address_format(&check->server.address, text));
+                     address_format(&server->address, text));
     } else if ((result = probe_watch(probe, fd, events)) < 0) {
         outcome_unknown(ret_outcome, "watching a socket: %s", strerror(-result));
     } else {
@@ -158,4 +157,18 @@ int probe_connect(const struct probe *probe, int type, uint32_t events,
     }
     fd_close(&fd);
     return -1;
+}
+
+bool probe_connected(int fd, struct probe_outcome *ret_outcome)
+{
+    socklen_t len = sizeof(int);
+    int error = 0;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
+        error = errno;
+    }
+    if (error) {
+        outcome_errno(ret_outcome, "connecting", error);
+    }
+    return error == 0;
 }

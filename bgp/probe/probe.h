@@ -86,10 +86,14 @@ void probe_done(struct probe *probe);
 int probe_watch(const struct probe *probe, int fd, uint32_t events);
 void probe_unwatch(const struct probe *probe, int fd);
 
-/* A new non-blocking socket that is connected, or connecting, to the check's server and watched for
- * `events`: its descriptor, or -1 and the outcome. A server that is one of our VIPs must be on this
- * host. */
-int probe_connect(const struct probe *probe, int type, uint32_t events,
-                  struct probe_outcome *ret_outcome);
+/* A new non-blocking socket that is connected, or connecting, to a server and watched for `events`:
+ * its descriptor, or -1 and the outcome. With `must_be_local` (check->server_is_vip) the server's
+ * address must be one of this host, or another PoP would answer for us. */
+int probe_connect(const struct probe *probe, const struct endpoint *server, bool must_be_local,
+                  int type, uint32_t events, struct probe_outcome *ret_outcome);
+
+/* A stream socket that was connecting became writable: did it succeed? False and the outcome if
+ * not. */
+bool probe_connected(int fd, struct probe_outcome *ret_outcome);
 
 #endif

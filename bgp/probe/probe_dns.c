@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bgp/probe/probe_dns.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/random.h>
-#include <sys/socket.h>
 
-#include "base/fd.h"
+#include "base/clock.h"
+#include "bgp/probe/dns_serial.h"
 
-#define READS_PER_WAKE 16 /* junk from the server's address must not hold the loop */
-
-struct
-try {
-    int fd;
-    size_t query_len;
-    uint8_t query[DNS_CHECK_QUERY_LEN];
+/* What one of the two questions gave. */
+struct side {
+    struct dns_exchange exchange;
+    bool concluded;
+    struct probe_outcome outcome;
 };
 
 struct state {
-    size_t tries_n; /* sent so far */
-    struct try tries[PROBE_DNS_TRIES_MAX];
+    struct side own, reference;
+    struct dns_serial serial;
 };
 
 static const struct probe_dns_settings *settings(const struct probe *probe)
@@ -28,125 +24,140 @@ static const struct probe_dns_settings *settings(const struct probe *probe)
     return probe->check->settings;
 }
 
-static int query_make(const struct probe *probe, struct try *try)
-{
-    uint16_t id;
-    int len;
-
-    if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != (ssize_t)sizeof(id)) {
-        return -EAGAIN;
-    }
-    len = dns_check_query(&settings(probe)->check, id, try->query);
-    if (len > 0) {
-        try->query_len = (size_t)len;
-    }
-    return len;
-}
-
-static bool try_send(struct probe *probe, struct probe_outcome *outcome)
+/* Our server passed and is compared with the other one, if that said anything. */
+static bool conclude_compared(const struct probe *probe, int64_t now_ns,
+                              struct probe_outcome *outcome)
 {
     struct state *state = probe->state;
-    struct try *try = &state->tries[state->tries_n];
-    const int len = query_make(probe, try);
+    const bool told =
+        state->reference.concluded && state->reference.outcome.observation == HEALTH_PASS;
+    const uint32_t own = state->own.exchange.serial;
+    char server[ADDRESS_TEXT_LEN], span[OUTCOME_SPAN_LEN];
+    size_t len;
 
-    if (len < 0) {
-        return outcome_unknown(outcome, "making the query: %s", strerror(-len));
+    endpoint_format(&settings(probe)->reference, server);
+    dns_serial_observe(&state->serial, own, told ? &state->reference.exchange.serial : NULL,
+                       now_ns);
+    if (dns_serial_is_stale(&state->serial, settings(probe)->lag_ns, now_ns)) {
+        return outcome_fail(outcome, PROBE_CAUSE_STALE, "serial %u behind %u of %s for %s",
+                            (unsigned)own, (unsigned)state->serial.wanted, server,
+                            outcome_span((now_ns - state->serial.since_ns) / CLOCK_NS_PER_S, span));
     }
-    try->fd = probe_connect(probe, SOCK_DGRAM, EPOLLIN, outcome);
-    if (try->fd < 0) {
-        return true;
-    }
-    state->tries_n++;
-    return send(try->fd, try->query, try->query_len, 0) < 0 &&
-           outcome_errno(outcome, "sending", errno);
+    *outcome = state->own.outcome;
+    len = strlen(outcome->evidence);
+    snprintf(outcome->evidence + len, sizeof(outcome->evidence) - len,
+             told ? ", not behind %s" : ", %s does not tell its own", server);
+    return true;
 }
 
-/* Asks to be woken for the next one: they are spread evenly over the timeout. */
-static bool next_plan(struct probe *probe, int64_t now_ns)
+/* Anything but a pass of our server decides; a pass waits for the other one. */
+static bool conclude(const struct probe *probe, int64_t now_ns, struct probe_outcome *outcome)
 {
     const struct state *state = probe->state;
 
-    if (state->tries_n < settings(probe)->tries) {
-        probe->wake_ns = now_ns + probe->check->timeout_ns / settings(probe)->tries;
+    if (!state->own.concluded) {
+        return false;
     }
-    return false;
+    if (!settings(probe)->has_reference || state->own.outcome.observation != HEALTH_PASS) {
+        *outcome = state->own.outcome;
+        return true;
+    }
+    return state->reference.concluded && conclude_compared(probe, now_ns, outcome);
+}
+
+static void wake_plan(struct probe *probe)
+{
+    const struct state *state = probe->state;
+    const int64_t own_ns = state->own.concluded ? INT64_MAX : state->own.exchange.next_ns;
+    const int64_t reference_ns =
+        state->reference.concluded ? INT64_MAX : state->reference.exchange.next_ns;
+
+    probe->wake_ns = own_ns < reference_ns ? own_ns : reference_ns;
+}
+
+static void side_start(struct side *side, const struct probe *probe, int64_t now_ns)
+{
+    side->exchange.tcp = settings(probe)->tcp;
+    side->exchange.tries = settings(probe)->tries;
+    side->concluded = dns_exchange_start(&side->exchange, probe, now_ns, &side->outcome);
 }
 
 static bool dns_start(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
 {
-    return try_send(probe, ret_outcome) || next_plan(probe, now_ns);
+    struct state *state = probe->state;
+    struct dns_exchange *own = &state->own.exchange, *reference = &state->reference.exchange;
+
+    own->check = &settings(probe)->check;
+    own->server = &probe->check->server;
+    own->must_be_local = probe->check->server_is_vip;
+    side_start(&state->own, probe, now_ns);
+    state->reference.concluded = true;
+    if (settings(probe)->has_reference) {
+        reference->check = &settings(probe)->reference_check;
+        reference->server = &settings(probe)->reference;
+        side_start(&state->reference, probe, now_ns);
+    }
+    wake_plan(probe);
+    return conclude(probe, now_ns, ret_outcome);
 }
 
-/* What this process cannot do once more does not matter while an answer may still come. */
 static bool dns_wake(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
 {
-    if (try_send(probe, ret_outcome) && ret_outcome->observation != HEALTH_UNKNOWN) {
-        return true;
-    }
-    return next_plan(probe, now_ns);
-}
+    struct state *state = probe->state;
+    struct side *const sides[] = {&state->own, &state->reference};
 
-static bool try_read(const struct probe *probe, const struct try *try,
-                     struct probe_outcome *outcome)
-{
-    uint8_t bytes[DNS_CHECK_ANSWER_LEN];
-
-    for (int i = 0; i < READS_PER_WAKE; i++) {
-        const ssize_t len = recv(try->fd, bytes, sizeof(bytes), MSG_TRUNC);
-
-        if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
-            return false;
-        }
-        if (len < 0) {
-            return outcome_errno(outcome, "receiving", errno);
-        }
-        /* longer than the buffer: the judge ignores what it cannot see whole */
-        if ((size_t)len <= sizeof(bytes) &&
-            dns_check_judge(&settings(probe)->check, try->query, try->query_len, bytes, (size_t)len,
-                            outcome)) {
-            return true;
+    for (size_t i = 0; i < 2; i++) {
+        if (!sides[i]->concluded && now_ns >= sides[i]->exchange.next_ns) {
+            sides[i]->concluded =
+                dns_exchange_wake(&sides[i]->exchange, probe, now_ns, &sides[i]->outcome);
         }
     }
-    return false;
+    wake_plan(probe);
+    return conclude(probe, now_ns, ret_outcome);
 }
 
 static bool dns_ready(struct probe *probe, int fd, uint32_t events, int64_t now_ns,
                       struct probe_outcome *ret_outcome)
 {
-    const struct state *state = probe->state;
+    struct state *state = probe->state;
+    struct side *const sides[] = {&state->own, &state->reference};
 
     (void)events;
-    (void)now_ns;
-    for (size_t i = 0; i < state->tries_n; i++) {
-        if (state->tries[i].fd == fd) {
-            return try_read(probe, &state->tries[i], ret_outcome);
+    for (size_t i = 0; probe->in_flight && i < 2; i++) {
+        if (!sides[i]->concluded &&
+            dns_exchange_ready(&sides[i]->exchange, probe, fd, &sides[i]->outcome)) {
+            sides[i]->concluded = true;
+            dns_exchange_end(&sides[i]->exchange);
         }
     }
-    return false;
+    wake_plan(probe);
+    return probe->in_flight && conclude(probe, now_ns, ret_outcome);
 }
 
-/* If it was us who slept, the answer is waiting in a socket. */
 static bool dns_expire(struct probe *probe, int64_t now_ns, struct probe_outcome *ret_outcome)
 {
-    const struct state *state = probe->state;
+    struct state *state = probe->state;
 
-    (void)now_ns;
-    for (size_t i = 0; i < state->tries_n; i++) {
-        if (try_read(probe, &state->tries[i], ret_outcome)) {
-            return true;
-        }
+    if (!state->own.concluded) {
+        state->own.concluded =
+            dns_exchange_expire(&state->own.exchange, probe, &state->own.outcome);
     }
-    return false;
+    if (!state->reference.concluded) {
+        /* that it says nothing is no failure of ours */
+        if (!dns_exchange_expire(&state->reference.exchange, probe, &state->reference.outcome)) {
+            outcome_unknown(&state->reference.outcome, "no answer");
+        }
+        state->reference.concluded = true;
+    }
+    return conclude(probe, now_ns, ret_outcome);
 }
 
 static void dns_end(struct probe *probe)
 {
     struct state *state = probe->state;
 
-    for (size_t i = 0; i < state->tries_n; i++) {
-        fd_close(&state->tries[i].fd);
-    }
-    state->tries_n = 0;
+    dns_exchange_end(&state->own.exchange);
+    dns_exchange_end(&state->reference.exchange);
 }
 
 const struct probe_type probe_dns = {

@@ -175,7 +175,7 @@ def test_status_and_why(lab):
     why = lab.ask({"verb": "vip why", "vip": "192.0.2.53"})
     assert why["data"]["vip"]["state"] in ("withdrawn", "withdrawing")
     assert "hard check answers4 down" in why["text"]
-    assert why["data"]["checks"][0]["evidence"] == "nobody listens (port unreachable)"
+    assert why["data"]["checks"][0]["evidence"] == "nobody listens (refused)"
     assert lab.ask({"verb": "vip why", "vip": "198.51.100.1"}) == \
         {"ok": False, "errors": ["198.51.100.1 is no VIP of this host"]}
     assert lab.ask({"verb": "vip", "arguments": ["drain", "192.0.2.53"]})["ok"] is False

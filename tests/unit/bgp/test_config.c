@@ -122,30 +122,6 @@ Test(config, defaults_and_overrides_of_announce)
     config_free(config);
 }
 
-Test(config, expectations)
-{
-    struct failure failure;
-    struct config *config = load(
-        "vips:\n" VIP4 "checks:\n"
-        "  a: {type: dns, server: 192.0.2.53, name: x., expect: [192.0.2.1, 192.0.2.2]}\n"
-        "  b: {type: dns, server: 192.0.2.53, name: x., expect: NXDOMAIN, ecs: 203.0.113.0/24}\n"
-        "  c: {type: dns, server: 192.0.2.53, name: x., qtype: SOA, retry: 20ms, interval: 50ms}\n",
-        &failure);
-
-    cr_assert(config, "%s", failure.text);
-    cr_assert_eq(dns(config, 0)->expect, DNS_CHECK_EXPECT_ADDRESSES);
-    cr_assert_eq(dns(config, 0)->addresses_n, 2);
-    cr_assert_eq(dns(config, 1)->expect, DNS_CHECK_EXPECT_RCODE);
-    cr_assert_eq(dns(config, 1)->rcode, 3);
-    cr_assert(dns(config, 1)->has_subnet);
-    cr_assert_eq(dns(config, 1)->subnet.len, 24);
-    cr_assert_eq(dns(config, 2)->expect, DNS_CHECK_EXPECT_ANSWER);
-    cr_assert_eq(config->checks[2].retry_ns, 20 * MS);
-    config_free(config);
-}
-
-#define CHECK(more)                                                                                \
-    "vips:\n" VIP4 "checks: {a: {type: dns, server: 192.0.2.53, name: x." more "}}\n"
 #define NEIGHBOR(more) "vips:\n" VIP4 CHECKS "neighbors:\n  - {" more "}\n"
 
 Test(config, refusals_say_where_and_why)
@@ -187,27 +163,6 @@ Test(config, refusals_say_where_and_why)
          "more than 16"},
         {"announce: {next_hop: themselves}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
         {"announce: {med: -1}\nvips:\n" VIP4 CHECKS, "bgp.yaml:1:"},
-        {"vips:\n" VIP4 "checks: {a: {type: ping, server: x}}\n",
-         "bgp.yaml:3:20: there is no check type ping (dns"},
-        {"vips:\n" VIP4 "checks: {a: {server: 192.0.2.53, name: x.}}\n", "needs a type"},
-        {"vips:\n" VIP4 "checks: {a: {type: dns, name: x.}}\n", "needs a server"},
-        {"vips:\n" VIP4 "checks: {a: {type: dns, server: 192.0.2.53}}\n", "needs a name"},
-        {"vips:\n" VIP4 "checks: {a: dns}\n", "a check is a map"},
-        {CHECK(", class: medium"), "class is hard, soft, watch or peer"},
-        {CHECK(", qtype: ANY"), "not a type of record"},
-        {CHECK(", qtype: AXFR"), "not a type of record"},
-        {CHECK(", qtype: XYZ"), "not a type of record"},
-        {CHECK(", expect: MAYBE"), "or an RCODE"},
-        {CHECK(", expect: []"), "1 to 32 addresses"},
-        {CHECK(", expect: [\"2001:db8::1\"]"), "never has such an address"},
-        {CHECK(", qtype: TXT, expect: [192.0.2.1]"), "never has such an address"},
-        {CHECK(", ecs: 203.0.113.1/24"), "without host bits"},
-        {CHECK(", interval: 1ms"), "bgp.yaml:3:"},
-        {CHECK(", interval: 50ms, retry: 60ms"), "bgp.yaml:3:"},
-        {CHECK(", rise: 0"), "bgp.yaml:3:"},
-        {CHECK(", fall: 1001"), "bgp.yaml:3:"},
-        {CHECK(", transport: tcp"), "transport"},
-        {CHECK(", port: 53"), "port"},
         {NEIGHBOR("address: 10.0.0.2"), "a neighbor needs local_address"},
         {NEIGHBOR("address: 10.0.0.2, local_address: \"fd00::1\", local_as: 1, peer_as: 2"),
          "of the family of address"},

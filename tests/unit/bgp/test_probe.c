@@ -215,7 +215,7 @@ Test(probe, nobody_listens)
     cr_assert(probe_start(&play.probe, 0, &play.outcome) || ready(&play, 10000, 0));
     cr_assert_eq(play.outcome.observation, HEALTH_FAIL);
     cr_assert_eq(play.outcome.cause, PROBE_CAUSE_DEAD);
-    cr_assert_str_eq(play.outcome.evidence, "nobody listens (port unreachable)");
+    cr_assert_str_eq(play.outcome.evidence, "nobody listens (refused)");
     play.server.fd = -1;
     play_close(&play);
 }
