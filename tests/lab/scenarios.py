@@ -77,6 +77,51 @@ def ecmp_edge_killed(stage):
     stage.only(window, "dub")
 
 
+@scenario("edge of the server that answers in the kernel is killed", ci=True)
+def xdp_edge_killed(stage):
+    window = yield from broken_and_mended(
+        stage, "nyc1", "edge killed (XDP)", lambda: stage.signal("nyc1", "edge", signal.SIGKILL),
+        lambda: stage.edge_start("nyc1"), stage.dead_limit_ms, from_mending=False)
+    for client in ("chi", "bue"):
+        if stage.world.notes:
+            stage.at_most(window, client, stage.dead_limit_ms + SLACK_MS)
+        else:
+            stage.at_most(window, client, SLACK_MS)  # the kernel answers on; what is left is routers that look for a way
+    stage.only(window, "chi", "bue")
+
+
+@scenario("both servers of fra are killed")
+def pop_killed(stage):
+    at = stage.signal("fra1", "edge", signal.SIGKILL)
+    stage.signal("fra2", "edge", signal.SIGKILL)
+    gone = max(stage.gone(server, at, "PoP killed") for server in ("fra1", "fra2"))
+    time.sleep(0.5)
+    for server in ("fra1", "fra2"):
+        stage.edge_start(server)
+    stage.settle()
+    window = yield
+    stage.check(gone <= stage.dead_limit_ms + SLACK_MS, f"routes of fra gone after {gone:.0f} ms")
+    stage.check(window.answered_by("dub")["nyc1"] > 0, "Dublin was served by nyc meanwhile")
+    stage.at_most(window, "dub", stage.dead_limit_ms + 2 * SLACK_MS)
+    stage.only(window, "dub")
+
+
+@scenario("every edge is killed: nobody can answer, and nothing is announced")
+def all_killed(stage):
+    at = time.time()
+    for server in plan.SERVERS:
+        stage.signal(server.name, "edge", signal.SIGKILL)
+    for server in plan.SERVERS:
+        stage.gone(server.name, at, "all killed")
+    for server in plan.SERVERS:
+        stage.edge_start(server.name)
+    stage.settle()
+    window = yield
+    stage.check(stage.recorder.fewest_routes(at, window.end) == 0, "no route was left")
+    for client in plan.CLIENTS:
+        stage.at_most(window, client.name, 5000)
+
+
 @scenario("edge hangs (SIGSTOP)", ci=True)
 def edge_hung(stage):
     window = yield from broken_and_mended(
@@ -164,6 +209,22 @@ def exabgp_frozen(stage):
     window = yield
     stage.check(gone <= 15000, f"route of fra1 gone after {gone:.0f} ms: hold time 9 s")
     stage.only(window)
+
+
+@scenario("a whole server freezes; its BIRD has BFD with the router", ci=True)
+def server_frozen(stage):
+    begin = time.time()
+    for program in ("bird", "exabgp", "isochrone-bgp", "edge"):
+        stage.signal("sin1", program, signal.SIGSTOP)
+    gone = stage.gone("sin1", begin, "server frozen (BFD)")
+    time.sleep(0.3)
+    for program in ("edge", "isochrone-bgp", "exabgp", "bird"):
+        stage.signal("sin1", program, signal.SIGCONT)
+    stage.settle()
+    window = yield
+    stage.check(gone <= 1000 + SLACK_MS, f"route of sin1 gone after {gone:.0f} ms (BFD: 5 x 200 ms)")
+    stage.at_most(window, "isb", 1000 + 2 * SLACK_MS)
+    stage.only(window, "isb")
 
 
 @scenario("a core router stops forwarding and is silent", ci=True)
