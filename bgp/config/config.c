@@ -6,11 +6,15 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "bgp/config/config_parts.h"
 
 #define PREFIX_LEN_MIN_IPV4 8 /* a slip of the pen must not announce half the internet */
 #define PREFIX_LEN_MIN_IPV6 16
 #define NAME_LEN_MAX 64
+#define LEASE_DEFAULT_NS (2 * CLOCK_NS_PER_S)
+#define LEASE_MIN_NS (500 * CLOCK_NS_PER_MS)
+#define LEASE_MAX_NS (60 * CLOCK_NS_PER_S)
 
 int config_check_keys(const struct yaml_node *node, const char *const *known,
                       const char *const *later, struct failure *failure)
@@ -286,11 +290,19 @@ static void servers_mark(struct config *config)
     }
 }
 
+/* Longer than any turn of a healthy brain, shorter than what an operator would wait. */
+static int lease_read(const struct yaml_node *node, struct config *config, struct failure *failure)
+{
+    config->lease_ns = LEASE_DEFAULT_NS;
+    return node ? yaml_duration_ns(node, LEASE_MIN_NS, LEASE_MAX_NS, &config->lease_ns, failure)
+                : 0;
+}
+
 static int root_read(const struct yaml_node *root, struct config *config, struct failure *failure)
 {
     static const char *const known[] = {
         "vips",    "announce",      "checks",   "neighbors", "control",  "drain", "restart_grace",
-        "startup", "soft_withdraw", "last_pop", "damping",   "local_as", NULL};
+        "startup", "soft_withdraw", "last_pop", "damping",   "local_as", "lease", NULL};
     static const char *const later[] = {"metrics", "guard", "state_dir", "peers", NULL};
     int result = config_check_keys(root, known, later, failure);
 
@@ -299,6 +311,7 @@ static int root_read(const struct yaml_node *root, struct config *config, struct
     result = result ? result : neighbors_read(root, config, failure);
     result = result ? result : config_read_policy(root, config, failure);
     result = result ? result : control_read(yaml_get(root, "control"), config, failure);
+    result = result ? result : lease_read(yaml_get(root, "lease"), config, failure);
     if (result == 0) {
         servers_mark(config);
     }

@@ -72,6 +72,7 @@ struct config_neighbor {
 struct config {
     const char *path;    /* as given */
     const char *control; /* socket path, or NULL */
+    int64_t lease_ns;    /* the holder goes on alone when it has heard nothing for so long */
     size_t vips_n;
     struct route routes[CONFIG_VIPS_MAX]; /* of the VIP with the same index */
     struct config_vip vips[CONFIG_VIPS_MAX];

@@ -2,12 +2,15 @@
 #include "bgp/daemon/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,32 +18,32 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "bgp/daemon/announcer.h"
+#include "bgp/daemon/plan.h"
 #include "bgp/daemon/report.h"
+#include "bgp/link/link.h"
 #include "bgp/probe/prober.h"
-#include "bgp/speak/speaker.h"
 
 #define CONTROL_RETRY_NS (5 * CLOCK_NS_PER_S)
-#define READ_LEN 16384
-#define READS_PER_WAKE 64
+#define RENEWALS_PER_LEASE 8
+#define SEND_RETRY_NS (20 * CLOCK_NS_PER_MS)
 #define EVENTS_MAX 64
 
-enum tag { TAG_INPUT, TAG_OUTPUT, TAG_SIGNALS, TAG_CONTROL, TAG_PROBES };
+enum tag { TAG_LINK, TAG_SIGNALS, TAG_CONTROL, TAG_PROBES };
 
 struct loop {
     const struct config *config;
     const struct loop_options *options;
     struct announcer *announcer;
-    struct speaker *speaker;
     struct prober *prober;
     struct control *control; /* NULL if there is none (yet) */
     int64_t control_ns;      /* try to open it then */
     bool control_failed;
     int epoll_fd;
     int signal_fd;
-    bool stop, reload;
-    bool output_watched;
-    size_t output_len, output_at; /* the one command that is being written */
-    char output[ROUTE_COMMAND_LEN];
+    bool stop;
+    int64_t renew_ns; /* the lease, then */
+    size_t wants_len; /* what the holder was told last */
+    uint8_t wants[LINK_MESSAGE_MAX];
     struct route_attributes dry_run_announced[CONFIG_VIPS_MAX];
 };
 
@@ -57,78 +60,89 @@ static void log_line(void *context, enum log_level level, const char *text)
     log_write(level, "%s", text);
 }
 
-/* ---- ExaBGP ---- */
+/* ---- the holder ---- */
 
-/* Always drained: ExaBGP blocks, and loses all its sessions, once this pipe is full. */
-static void input_read(struct loop *loop)
+/* Nothing blocks: what the holder does not take now it gets with the next turn. */
+static void wants_send(struct loop *loop, int64_t now_ns)
 {
-    char bytes[READ_LEN];
+    static uint8_t bytes[LINK_MESSAGE_MAX];
+    struct link_wants wants = {.wants_n = loop->config->vips_n};
+    size_t len;
 
-    for (int i = 0; i < READS_PER_WAKE; i++) {
-        const ssize_t len = read(loop->options->input, bytes, sizeof(bytes));
-
-        if (len > 0) {
-            speaker_receive(loop->speaker, bytes, (size_t)len, clock_monotonic_ns());
-            continue;
-        }
-        if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
-            return;
-        }
-        log_notice("exabgp: closed our input, stopping");
-        loop->stop = true;
+    for (size_t i = 0; i < wants.wants_n; i++) {
+        wants.wants[i] = *announcer_want(loop->announcer, i);
+    }
+    len = link_encode_wants(&wants, bytes);
+    if (now_ns < loop->renew_ns && len == loop->wants_len && memcmp(bytes, loop->wants, len) == 0) {
         return;
     }
+    if (send(loop->options->link, bytes, len, MSG_NOSIGNAL) == (ssize_t)len) {
+        loop->renew_ns = now_ns + loop->config->lease_ns / RENEWALS_PER_LEASE;
+        loop->wants_len = len;
+        memcpy(loop->wants, bytes, len);
+    } else {
+        loop->renew_ns = now_ns + SEND_RETRY_NS;
+    }
 }
 
-static void output_write(struct loop *loop)
+/* The last one counts. False: the holder is gone, or nothing to be talked with. */
+static bool statuses_read(struct loop *loop, struct speaker_status *ret_status, bool *ret_any)
 {
-    while (loop->output_at < loop->output_len) {
-        const ssize_t len = write(loop->options->output, loop->output + loop->output_at,
-                                  loop->output_len - loop->output_at);
+    static uint8_t bytes[LINK_MESSAGE_MAX];
 
-        if (len >= 0) {
-            loop->output_at += (size_t)len;
-        } else if (errno == EAGAIN) {
-            break;
-        } else if (errno != EINTR) {
-            log_notice("exabgp: closed our output (%s), stopping", strerror(errno));
-            loop->stop = true;
-            return;
+    *ret_any = false;
+    for (;;) {
+        const ssize_t len = recv(loop->options->link, bytes, sizeof(bytes), 0);
+
+        if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return true;
+        }
+        if (len <= 0) {
+            log_notice("the holder is gone, stopping");
+            return false;
+        }
+        if (link_decode_status(bytes, (size_t)len, ret_status) < 0 ||
+            ret_status->routes_n != loop->config->vips_n) {
+            log_error("the holder's status makes no sense, stopping");
+            return false;
+        }
+        *ret_any = true;
+    }
+}
+
+static void link_read(struct loop *loop)
+{
+    struct speaker_status status;
+    bool any;
+
+    if (!statuses_read(loop, &status, &any)) {
+        loop->stop = true;
+    } else if (any) {
+        announcer_hear(loop->announcer, &status, clock_monotonic_ns());
+    }
+}
+
+/* Says what there is to hold, and waits until it is our turn to lead: another brain may have to end
+ * first, and leave its control socket. */
+static int lead(const struct loop *loop, struct failure *failure)
+{
+    static uint8_t bytes[LINK_MESSAGE_MAX];
+    struct pollfd item = {.fd = loop->options->link, .events = POLLIN};
+    struct link_plan plan;
+    int result = plan_make(loop->config, &plan, failure);
+
+    if (result < 0) {
+        return result;
+    }
+    if (send(loop->options->link, bytes, link_encode_plan(&plan, bytes), MSG_NOSIGNAL) < 0) {
+        return failure_set(failure, -errno, "cannot talk to the holder: %s", strerror(errno));
+    }
+    while (poll(&item, 1, -1) < 0) {
+        if (errno != EINTR) {
+            return failure_set(failure, -errno, "poll: %s", strerror(errno));
         }
     }
-    if ((loop->output_at < loop->output_len) != loop->output_watched) {
-        loop->output_watched = !loop->output_watched;
-        (void)watch(loop, loop->output_watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-                    loop->options->output, EPOLLOUT, TAG_OUTPUT);
-    }
-}
-
-/* What is heard and what is wanted, from one to the other. */
-static void exchange(struct loop *loop, int64_t now_ns)
-{
-    announcer_hear(loop->announcer, speaker_status(loop->speaker), now_ns);
-    for (size_t i = 0; i < loop->config->vips_n; i++) {
-        speaker_want(loop->speaker, i, announcer_want(loop->announcer, i));
-    }
-}
-
-/* The next command only once the last one is out: the queue is never longer than one line. */
-static void commands_send(struct loop *loop)
-{
-    while (!loop->stop && !loop->reload && loop->output_at == loop->output_len) {
-        const int64_t now_ns = clock_monotonic_ns();
-        size_t len;
-
-        exchange(loop, now_ns);
-        len = speaker_command(loop->speaker, now_ns, loop->output);
-        if (len == 0) {
-            return;
-        }
-        log_debug("exabgp: %.*s", (int)len - 1, loop->output);
-        loop->output_len = len;
-        loop->output_at = 0;
-        output_write(loop);
-    }
+    return 0;
 }
 
 /* Plays a speaker that starts with nothing announced and to which everything works. */
@@ -171,10 +185,33 @@ static int64_t probe_observed(void *context, size_t check, const struct probe_ou
     return announcer_next_probe_ns(loop->announcer, check, started_ns);
 }
 
+/* The new file is read whole before anything is given up. */
+static json_t *reload(const struct loop *loop)
+{
+    uint8_t bytes[LINK_MESSAGE_MAX];
+    struct config *config;
+    struct failure failure;
+
+    if (config_load_file(loop->config->path, &config, &failure) < 0) {
+        log_error("reload: nothing changed: %s", failure.text);
+        return control_refuse("%s", failure.text);
+    }
+    config_free(config);
+    if (loop->options->dry_run ||
+        send(loop->options->link, bytes, link_encode_reload(bytes), MSG_NOSIGNAL) < 0) {
+        return control_refuse("there is no holder to start a new brain");
+    }
+    return json_pack("{s:b, s:s}", "ok", 1, "text", "starting anew with the configuration\n");
+}
+
 static json_t *control_request(void *context, const json_t *request)
 {
     const struct loop *loop = context;
+    const char *verb = json_string_value(json_object_get(request, "verb"));
 
+    if (verb && strcmp(verb, "reload") == 0) {
+        return reload(loop);
+    }
     return report_answer(loop->announcer, request, clock_monotonic_ns());
 }
 
@@ -202,28 +239,13 @@ static void control_try(struct loop *loop, int64_t now_ns)
     }
 }
 
-/* The new file is read whole before anything is given up. */
-static void reload_prepare(struct loop *loop)
-{
-    struct config *config;
-    struct failure failure;
-
-    if (config_load_file(loop->config->path, &config, &failure) < 0) {
-        log_error("reload: nothing changed: %s", failure.text);
-        return;
-    }
-    config_free(config);
-    log_notice("reload: starting anew with %s", loop->config->path);
-    loop->reload = true;
-}
-
 static void signals_read(struct loop *loop)
 {
     struct signalfd_siginfo info;
 
     while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP) {
-            reload_prepare(loop);
+            json_decref(reload(loop));
         } else {
             log_notice("stopping (%s)", strsignal((int)info.ssi_signo));
             loop->stop = true;
@@ -236,11 +258,8 @@ static void event_handle(struct loop *loop, const struct epoll_event *event)
     const int64_t now_ns = clock_monotonic_ns();
 
     switch (event->data.u64) {
-    case TAG_INPUT:
-        input_read(loop);
-        return;
-    case TAG_OUTPUT:
-        output_write(loop);
+    case TAG_LINK:
+        link_read(loop);
         return;
     case TAG_SIGNALS:
         signals_read(loop);
@@ -268,8 +287,8 @@ static int wait_ms(const struct loop *loop)
     int64_t deadline_ns =
         earlier(prober_deadline_ns(loop->prober), announcer_deadline_ns(loop->announcer));
 
-    if (!loop->options->dry_run && loop->output_at == loop->output_len) {
-        deadline_ns = earlier(deadline_ns, speaker_deadline_ns(loop->speaker, now_ns));
+    if (!loop->options->dry_run) {
+        deadline_ns = earlier(deadline_ns, loop->renew_ns);
     }
     if (loop->control) {
         deadline_ns = earlier(deadline_ns, control_deadline_ns(loop->control));
@@ -292,10 +311,7 @@ static int turn(struct loop *loop)
     if (loop->options->dry_run) {
         dry_run(loop, clock_monotonic_ns());
     } else {
-        commands_send(loop);
-    }
-    if (loop->stop || (loop->reload && loop->output_at == loop->output_len)) {
-        return 0;
+        wants_send(loop, clock_monotonic_ns());
     }
     count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
     if (count < 0 && errno != EINTR) {
@@ -315,24 +331,6 @@ static int turn(struct loop *loop)
 
 /* ---- life ---- */
 
-static int pipes_watch(struct loop *loop, struct failure *failure)
-{
-    int result;
-
-    if (loop->options->dry_run) {
-        return 0;
-    }
-    result = fd_set_nonblocking(loop->options->input);
-    result = result ? result : fd_set_nonblocking(loop->options->output);
-    result = result ? result : watch(loop, EPOLL_CTL_ADD, loop->options->input, EPOLLIN, TAG_INPUT);
-    if (result == -EPERM) { /* a file or /dev/null */
-        return failure_set(failure, result,
-                           "standard input is no pipe: this program is started by ExaBGP (try "
-                           "--once or --dry-run)");
-    }
-    return result ? failure_set(failure, result, "standard input: %s", strerror(-result)) : 0;
-}
-
 /* Hosts that see the same thing at the same moment must not do the same at the same moment. */
 static uint64_t seed_make(void)
 {
@@ -345,6 +343,7 @@ static uint64_t seed_make(void)
 static int parts_open(struct loop *loop, const sigset_t *signals, struct failure *failure)
 {
     const int64_t now_ns = clock_monotonic_ns();
+    int result = 0;
 
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->signal_fd = signalfd(-1, signals, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -355,46 +354,61 @@ static int parts_open(struct loop *loop, const sigset_t *signals, struct failure
     loop->announcer = announcer_new(loop->config, log_line, loop, seed_make(), now_ns);
     loop->prober =
         prober_new(loop->config, loop->epoll_fd, TAG_PROBES, probe_observed, loop, now_ns);
-    loop->speaker = speaker_new(loop->config->routes, loop->config->vips_n, log_line, loop, now_ns);
-    if (!loop->announcer || !loop->speaker || !loop->prober) {
+    if (!loop->announcer || !loop->prober) {
         return failure_set(failure, -ENOMEM, "out of memory");
     }
     control_try(loop, now_ns);
-    return pipes_watch(loop, failure);
+    if (!loop->options->dry_run) {
+        result = watch(loop, EPOLL_CTL_ADD, loop->options->link, EPOLLIN, TAG_LINK);
+    }
+    return result ? failure_set(failure, result, "the link: %s", strerror(-result)) : 0;
 }
 
 static void parts_close(struct loop *loop)
 {
     control_close(loop->control);
     prober_free(loop->prober);
-    speaker_free(loop->speaker);
     announcer_free(loop->announcer);
     fd_close(&loop->signal_fd);
     fd_close(&loop->epoll_fd);
 }
 
-int loop_run(const struct config *config, const struct loop_options *options,
-             enum loop_end *ret_end, struct failure *failure)
+static int run(struct loop *loop, const sigset_t *signals, struct failure *failure)
 {
-    struct loop loop = {.config = config, .options = options, .epoll_fd = -1, .signal_fd = -1};
+    int result = loop->options->dry_run ? 0 : lead(loop, failure);
+
+    result = result ? result : parts_open(loop, signals, failure);
+    while (result == 0 && !loop->stop) {
+        result = turn(loop);
+        if (result < 0) {
+            failure_set(failure, result, "epoll: %s", strerror(-result));
+        }
+    }
+    parts_close(loop);
+    return result;
+}
+
+int loop_run(const struct config *config, const struct loop_options *options,
+             struct failure *failure)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
     sigset_t signals, before;
     int result;
 
+    if (!loop) {
+        return failure_set(failure, -ENOMEM, "out of memory");
+    }
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, &before);
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an errno here */
-    result = parts_open(&loop, &signals, failure);
-    while (result == 0 && !loop.stop && !(loop.reload && loop.output_at == loop.output_len)) {
-        result = turn(&loop);
-        if (result < 0) {
-            failure_set(failure, result, "epoll: %s", strerror(-result));
-        }
-    }
-    parts_close(&loop);
+    loop->config = config;
+    loop->options = options;
+    loop->epoll_fd = loop->signal_fd = -1;
+    result = run(loop, &signals, failure);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    *ret_end = loop.reload && !loop.stop ? LOOP_END_RELOAD : LOOP_END_STOP;
+    free(loop);
     return result;
 }

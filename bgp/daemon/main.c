@@ -3,6 +3,7 @@
  * isochrone-bgp: announces this PoP's VIPs through ExaBGP while what stands behind them answers.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <poll.h>
@@ -11,28 +12,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "bgp/config/config.h"
+#include "bgp/daemon/holder.h"
 #include "bgp/daemon/loop.h"
 #include "bgp/daemon/once.h"
 #include "bgp/daemon/replay.h"
+#include "bgp/link/link.h"
 #include "bgp/speak/exabgp_config.h"
 
 /* ExaBGP stops altogether, with every route it has, when a process dies six times within about a
  * minute. */
 #define FAIL_SLOWLY_NS (15 * CLOCK_NS_PER_S)
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_ONCE, MODE_DRY_RUN, MODE_REPLAY, MODE_EXABGP_CONFIG };
+enum mode {
+    MODE_HOLD,
+    MODE_THINK,
+    MODE_CHECK,
+    MODE_ONCE,
+    MODE_DRY_RUN,
+    MODE_REPLAY,
+    MODE_EXABGP_CONFIG
+};
 
 struct arguments {
     enum mode mode;
     const char *config;
     const char *journal; /* of MODE_REPLAY */
-    bool json;
+    bool json, verbose;
 };
 
 static void usage(FILE *file)
@@ -42,8 +54,9 @@ static void usage(FILE *file)
         "                     --replay LOG [--json] | --print-exabgp-config]\n"
         "\n"
         "Announces the VIPs of FILE (bgp.yaml) while their checks pass. Started by ExaBGP as an\n"
-        "API process: commands on stdout, replies on stdin, log on stderr. SIGHUP starts anew\n"
-        "with the file as it is then, if it is valid; routes stay meanwhile.\n"
+        "API process: commands on stdout, replies on stdin, log on stderr. What decides runs as\n"
+        "a process of its own. SIGHUP has another one take its place, from the program and FILE\n"
+        "as they are then, if it can; routes stay meanwhile.\n"
         "\n"
         "  -c, --config FILE        configuration\n"
         "      --check              read FILE and say what is wrong\n"
@@ -56,6 +69,7 @@ static void usage(FILE *file)
         "                           was\n"
         "      --print-exabgp-config\n"
         "                           the exabgp.conf for the neighbors in FILE\n"
+        "      --brain              what decides; only the process started by ExaBGP uses it\n"
         "      --verbose            log more\n"
         "      --help, --version\n",
         file);
@@ -67,6 +81,7 @@ enum option_id {
     OPTION_DRY_RUN,
     OPTION_EXABGP_CONFIG,
     OPTION_REPLAY,
+    OPTION_BRAIN,
     OPTION_JSON,
     OPTION_VERBOSE,
     OPTION_HELP,
@@ -80,6 +95,7 @@ static const struct option long_options[] = {
     {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
     {"print-exabgp-config", no_argument, NULL, OPTION_EXABGP_CONFIG},
     {"replay", required_argument, NULL, OPTION_REPLAY},
+    {"brain", no_argument, NULL, OPTION_BRAIN},
     {"json", no_argument, NULL, OPTION_JSON},
     {"verbose", no_argument, NULL, OPTION_VERBOSE},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -109,7 +125,11 @@ static int option_take(struct arguments *arguments, int option)
     case OPTION_JSON:
         arguments->json = true;
         return -1;
+    case OPTION_BRAIN:
+        arguments->mode = MODE_THINK;
+        return -1;
     case OPTION_VERBOSE:
+        arguments->verbose = true;
         log_set_threshold(LOG_LEVEL_DEBUG);
         return -1;
     case OPTION_REPLAY:
@@ -185,23 +205,14 @@ static int exabgp_config_print(const struct config *config, struct failure *fail
     return exabgp_config_write(stdout, config, program, path, failure);
 }
 
-static int run(const struct config *config, bool dry_run, char **argv, struct failure *failure)
+/* ExaBGP may be killed without closing anything in order; nobody would steer an orphan. Our parent
+ * may be any process, 1 in a container, so it is only compared with what it was. */
+static int parent_watch(pid_t parent, struct failure *failure)
 {
-    const struct loop_options options = {STDIN_FILENO, STDOUT_FILENO, dry_run};
-    enum loop_end end;
-    int result;
-
-    /* ExaBGP may be killed without closing anything in order; nobody would steer an orphan. */
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) {
         log_warning("PR_SET_PDEATHSIG: %s", strerror(errno));
     }
-    result = loop_run(config, &options, &end, failure);
-    if (result == 0 && end == LOOP_END_RELOAD) {
-        /* The same process and pipes for ExaBGP, a new start for us; routes are taken over. */
-        execv(strchr(argv[0], '/') ? argv[0] : "/proc/self/exe", argv);
-        return failure_set(failure, -errno, "starting anew: %s", strerror(errno));
-    }
-    return result;
+    return getppid() == parent ? 0 : failure_set(failure, -ESRCH, "ExaBGP is gone already");
 }
 
 static int replay(const struct config *config, const struct arguments *arguments,
@@ -218,9 +229,55 @@ static int replay(const struct config *config, const struct arguments *arguments
     return result;
 }
 
-static int mode_run(const struct arguments *arguments, const struct config *config, char **argv,
+/* The configuration is the brain's business: the holder must live whatever it says. */
+static int hold(const struct arguments *arguments, char **argv, pid_t parent)
+{
+    char path[PATH_MAX] = "";
+    char brain[] = "--brain", config[] = "--config", verbose[] = "--verbose";
+    char *file = strdup(arguments->config);
+    char *const words[] = {argv[0], brain, config, file, arguments->verbose ? verbose : NULL, NULL};
+    const struct holder_options options = {STDIN_FILENO, STDOUT_FILENO,
+                                           strchr(argv[0], '/') ? argv[0] : path, words};
+    struct failure failure;
+    int result = file ? 0 : failure_set(&failure, -ENOMEM, "out of memory");
+
+    if (result == 0 && readlink("/proc/self/exe", path, sizeof(path) - 1) < 0) {
+        result = failure_set(&failure, -errno, "/proc/self/exe: %s", strerror(errno));
+    }
+    result = result ? result : parent_watch(parent, &failure);
+    result = result ? result : holder_run(&options, &failure);
+    free(file);
+    if (result < 0) {
+        log_error("%s", failure.text);
+        fail_slowly();
+    }
+    return result < 0;
+}
+
+/* What is wrong is said by the holder, which knows what that means. */
+static int think(const struct config *config, int result, struct failure *failure)
+{
+    const struct loop_options options = {.link = LINK_FD};
+    static uint8_t bytes[LINK_MESSAGE_MAX];
+    int type;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(LINK_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET) {
+        fputs("isochrone-bgp: --brain is for the holder alone\n", stderr);
+        return 2;
+    }
+    (void)fcntl(LINK_FD, F_SETFD, FD_CLOEXEC);
+    result = result ? result : loop_run(config, &options, failure);
+    if (result < 0) {
+        (void)send(LINK_FD, bytes, link_encode_failed(failure->text, bytes), MSG_NOSIGNAL);
+    }
+    return result < 0;
+}
+
+static int mode_run(const struct arguments *arguments, const struct config *config,
                     struct failure *failure)
 {
+    const struct loop_options dry_run = {.link = -1, .dry_run = true};
     bool good = true;
     int result = 0;
 
@@ -236,10 +293,12 @@ static int mode_run(const struct arguments *arguments, const struct config *conf
     case MODE_EXABGP_CONFIG:
         result = exabgp_config_print(config, failure);
         break;
-    case MODE_RUN:
     case MODE_DRY_RUN:
-        result = run(config, arguments->mode == MODE_DRY_RUN, argv, failure);
+        result = loop_run(config, &dry_run, failure);
         break;
+    case MODE_HOLD:
+    case MODE_THINK:
+        break; /* main() knows */
     }
     if (result < 0) {
         log_error("%s", failure->text);
@@ -249,7 +308,8 @@ static int mode_run(const struct arguments *arguments, const struct config *conf
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {.mode = MODE_RUN};
+    const pid_t parent = getppid();
+    struct arguments arguments = {.mode = MODE_HOLD};
     struct failure failure = {{0}};
     struct config *config = NULL;
     int option, code;
@@ -265,18 +325,17 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
-    if (config_load_file(arguments.config, &config, &failure) < 0) {
-        if (arguments.mode == MODE_RUN) {
-            log_error("%s", failure.text);
-            fail_slowly();
-        } else {
-            fprintf(stderr, "%s\n", failure.text);
-        }
-        return 1;
+    if (arguments.mode == MODE_HOLD) {
+        return hold(&arguments, argv, parent);
     }
-    code = mode_run(&arguments, config, argv, &failure);
-    if (code != 0 && arguments.mode == MODE_RUN) {
-        fail_slowly();
+    code = config_load_file(arguments.config, &config, &failure);
+    if (arguments.mode == MODE_THINK) {
+        code = think(config, code, &failure);
+    } else if (code < 0) {
+        fprintf(stderr, "%s\n", failure.text);
+        code = 1;
+    } else {
+        code = mode_run(&arguments, config, &failure);
     }
     config_free(config);
     return code;

@@ -76,6 +76,9 @@ static void tell(struct exabgp *exabgp, struct exabgp_event event)
     if (!event.detail) {
         event.detail = "";
     }
+    if (event.route < exabgp->table.count) {
+        event.prefix = exabgp->table.entries[event.route].route.prefix;
+    }
     exabgp->notify(exabgp->context, &event);
 }
 
@@ -557,6 +560,13 @@ struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_no
     return exabgp;
 }
 
+int exabgp_routes(struct exabgp *exabgp, const struct route *routes, size_t routes_n,
+                  int64_t now_ns)
+{
+    exabgp->read_due = true;
+    return exabgp_table_routes(&exabgp->table, routes, routes_n, &exabgp->in_flight_route, now_ns);
+}
+
 void exabgp_want(struct exabgp *exabgp, size_t route, enum route_wish wish,
                  const struct route_attributes *attributes)
 {
@@ -571,6 +581,11 @@ bool exabgp_in_flight(const struct exabgp *exabgp)
 bool exabgp_aligned(const struct exabgp *exabgp)
 {
     return exabgp->aligned;
+}
+
+int64_t exabgp_heard_ns(const struct exabgp *exabgp)
+{
+    return exabgp->heard_ns;
 }
 
 struct exabgp_route_status exabgp_route_status(const struct exabgp *exabgp, size_t route)

@@ -52,7 +52,8 @@ enum exabgp_event_kind {
 
 struct exabgp_event {
     enum exabgp_event_kind kind;
-    size_t route; /* index */
+    size_t route;         /* index */
+    struct prefix prefix; /* of that route */
     enum route_wish wish;
     enum exabgp_session session;
     struct address peer;
@@ -69,6 +70,11 @@ struct exabgp;
  * NULL when out of memory. */
 struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_notify *notify,
                           void *context, int64_t now_ns);
+
+/* Other routes from now on. Those that stay keep their state; those that go are withdrawn if they
+ * were wanted, and then forgotten. -ENOMEM, and nothing changed, or 0. */
+int exabgp_routes(struct exabgp *exabgp, const struct route *routes, size_t routes_n,
+                  int64_t now_ns);
 
 /* Makes it so. Other attributes than before are a new announcement. `attributes` is copied; it
  * matters only with ROUTE_ANNOUNCE and may be NULL otherwise. */
@@ -91,6 +97,9 @@ bool exabgp_in_flight(const struct exabgp *exabgp);
 
 /* True when every reply can be told apart; false at the start and after anything odd. */
 bool exabgp_aligned(const struct exabgp *exabgp);
+
+/* When ExaBGP last said anything. */
+int64_t exabgp_heard_ns(const struct exabgp *exabgp);
 
 struct exabgp_route_status exabgp_route_status(const struct exabgp *exabgp, size_t route);
 const struct exabgp_sessions *exabgp_sessions(const struct exabgp *exabgp);

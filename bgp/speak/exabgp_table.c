@@ -22,20 +22,77 @@ static void current_set(struct exabgp_table_entry *entry)
                             route_attributes_equal(&entry->acknowledged, &entry->route.attributes);
 }
 
-int exabgp_table_init(struct exabgp_table *table, const struct route *routes, size_t routes_n,
-                      int64_t now_ns)
+static bool is_withdrawn(const struct exabgp_table_entry *entry)
 {
-    *table = (struct exabgp_table){.count = routes_n};
-    table->entries = calloc(routes_n ? routes_n : 1, sizeof(*table->entries));
-    if (!table->entries) {
+    return entry->status.wish == ROUTE_WITHDRAW && entry->status.known == EXABGP_KNOWN_WITHDRAWN;
+}
+
+static size_t route_find(const struct exabgp_table *table, const struct prefix *prefix)
+{
+    size_t i = 0;
+
+    while (i < table->count && prefix_compare(&table->entries[i].route.prefix, prefix) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static bool route_is_named(const struct route *routes, size_t routes_n, const struct prefix *prefix)
+{
+    for (size_t i = 0; i < routes_n; i++) {
+        if (prefix_compare(&routes[i].prefix, prefix) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int exabgp_table_routes(struct exabgp_table *table, const struct route *routes, size_t routes_n,
+                        size_t *route, int64_t now_ns)
+{
+    struct exabgp_table_entry *entries =
+        calloc(routes_n + table->count + 1, sizeof(*table->entries));
+    const size_t followed = *route;
+    size_t count = routes_n;
+
+    if (!entries) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < routes_n; i++) {
-        table->entries[i].route = routes[i];
-        table->entries[i].retry_ns = now_ns;
-        table->entries[i].status.known_ns = now_ns;
+        const size_t old = route_find(table, &routes[i].prefix);
+
+        entries[i] = old < table->count ? table->entries[old]
+                                        : (struct exabgp_table_entry){.route = routes[i],
+                                                                      .retry_ns = now_ns,
+                                                                      .status.known_ns = now_ns};
+        *route = old == followed && old < table->count ? i : *route;
     }
+    for (size_t i = 0; i < table->count; i++) {
+        const struct exabgp_table_entry *old = &table->entries[i];
+
+        /* one that a command is about is kept in any case: its reply will come */
+        if (route_is_named(routes, routes_n, &old->route.prefix) ||
+            (i != followed && (old->status.wish == ROUTE_HOLD || is_withdrawn(old)))) {
+            continue;
+        }
+        *route = i == followed ? count : *route;
+        entries[count] = *old;
+        entries[count++].status.wish = old->status.wish == ROUTE_HOLD ? ROUTE_HOLD : ROUTE_WITHDRAW;
+    }
+    free(table->entries);
+    table->entries = entries;
+    table->named_n = routes_n;
+    table->count = count;
     return 0;
+}
+
+int exabgp_table_init(struct exabgp_table *table, const struct route *routes, size_t routes_n,
+                      int64_t now_ns)
+{
+    size_t none = 0;
+
+    *table = (struct exabgp_table){0};
+    return exabgp_table_routes(table, routes, routes_n, &none, now_ns);
 }
 
 void exabgp_table_want(struct exabgp_table *table, size_t route, enum route_wish wish,
@@ -199,6 +256,10 @@ enum exabgp_finding exabgp_table_read_apply(struct exabgp_table *table, size_t r
             finding = EXABGP_FINDING_WITHDRAWN;
         }
         break;
+    }
+    if (route >= table->named_n && entry->status.known == EXABGP_KNOWN_WITHDRAWN) {
+        entry->status.wish = ROUTE_HOLD; /* it is out, and no longer our business */
+        exabgp_table_set_known(table, route, EXABGP_KNOWN_NOTHING, now_ns);
     }
     return finding;
 }

@@ -41,7 +41,8 @@ struct exabgp_table_entry {
 };
 
 struct exabgp_table {
-    size_t count;
+    size_t count;       /* the routes, and behind them those that are on their way out */
+    size_t named_n;     /* without those */
     uint64_t foreign_n; /* routes read that are not in it */
     struct exabgp_table_entry *entries;
 };
@@ -56,6 +57,10 @@ enum exabgp_finding {
 /* -ENOMEM or 0. `routes` is copied. */
 int exabgp_table_init(struct exabgp_table *table, const struct route *routes, size_t routes_n,
                       int64_t now_ns);
+
+/* Other routes from now on, see exabgp_routes(). *route, an index, follows its route. */
+int exabgp_table_routes(struct exabgp_table *table, const struct route *routes, size_t routes_n,
+                        size_t *route, int64_t now_ns);
 
 /* `attributes` matter only with ROUTE_ANNOUNCE and may be NULL otherwise. */
 void exabgp_table_want(struct exabgp_table *table, size_t route, enum route_wish wish,

@@ -14,7 +14,6 @@ struct speaker {
     speaker_log *log;
     void *context;
     struct exabgp *exabgp;
-    struct prefix prefixes[SPEAKER_ROUTES_MAX];
     struct speaker_status status;
 };
 
@@ -64,7 +63,7 @@ static void exabgp_told(void *context, const struct exabgp_event *event)
     struct speaker *speaker = context;
     char name[ADDRESS_TEXT_LEN];
 
-    prefix_format(&speaker->prefixes[event->route], name);
+    prefix_format(&event->prefix, name);
     switch (event->kind) {
     case EXABGP_EVENT_SESSION:
         session_say(speaker, event);
@@ -110,6 +109,17 @@ static void exabgp_told(void *context, const struct exabgp_event *event)
 
 /* ---- calls ---- */
 
+int speaker_routes(struct speaker *speaker, const struct route *routes, size_t routes_n,
+                   int64_t now_ns)
+{
+    const int result = exabgp_routes(speaker->exabgp, routes, routes_n, now_ns);
+
+    if (result == 0) {
+        speaker->status.routes_n = routes_n;
+    }
+    return result;
+}
+
 void speaker_want(struct speaker *speaker, size_t route, const struct want *want)
 {
     exabgp_want(speaker->exabgp, route, want->wish, &want->attributes);
@@ -137,6 +147,7 @@ const struct speaker_status *speaker_status(struct speaker *speaker)
 
     status->aligned = exabgp_aligned(speaker->exabgp);
     status->in_flight = exabgp_in_flight(speaker->exabgp);
+    status->heard_ns = exabgp_heard_ns(speaker->exabgp);
     for (size_t i = 0; i < status->routes_n; i++) {
         status->routes[i] = exabgp_route_status(speaker->exabgp, i);
     }
@@ -157,9 +168,6 @@ struct speaker *speaker_new(const struct route *routes, size_t routes_n, speaker
     speaker->log = log;
     speaker->context = context;
     speaker->status.routes_n = routes_n;
-    for (size_t i = 0; i < routes_n; i++) {
-        speaker->prefixes[i] = routes[i].prefix;
-    }
     speaker->exabgp = exabgp_new(routes, routes_n, exabgp_told, speaker, now_ns);
     if (!speaker->exabgp) {
         free(speaker);

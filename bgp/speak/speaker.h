@@ -18,9 +18,18 @@
 
 #define SPEAKER_ROUTES_MAX 64
 
+/* What befell those who decide, told by the process that outlives them (daemon/holder). */
+struct speaker_holder {
+    uint64_t brains;      /* started so far */
+    uint64_t leases_lost; /* times it had to go on alone */
+    uint64_t withdrawals; /* VIPs it withdrew by itself */
+};
+
 struct speaker_status {
-    bool aligned;   /* every reply can be told apart */
-    bool in_flight; /* a command waits for its reply */
+    bool aligned;     /* every reply can be told apart */
+    bool in_flight;   /* a command waits for its reply */
+    int64_t heard_ns; /* when ExaBGP last said anything */
+    struct speaker_holder holder;
     size_t routes_n;
     struct exabgp_route_status routes[SPEAKER_ROUTES_MAX];
     struct exabgp_sessions sessions;
@@ -35,6 +44,10 @@ struct speaker;
  * memory. */
 struct speaker *speaker_new(const struct route *routes, size_t routes_n, speaker_log *log,
                             void *context, int64_t now_ns);
+
+/* As exabgp_routes(). */
+int speaker_routes(struct speaker *speaker, const struct route *routes, size_t routes_n,
+                   int64_t now_ns);
 
 void speaker_want(struct speaker *speaker, size_t route, const struct want *want);
 

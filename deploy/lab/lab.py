@@ -123,7 +123,7 @@ class Lab(Spaces):
         """Ends what is inside the namespaces, then removes them and the folder's content."""
         self.processes_end()
         for name in list(self.processes) + ["bird", "bgp", "exabgp", "lab"]:
-            for ending in ("log", "conf", "ctl", "pid", "yaml", "sock", "json"):
+            for ending in ("log", "conf", "ctl", "pid", "yaml", "sock", "sock.lock", "json"):
                 (self.folder / f"{name}.{ending}").unlink(missing_ok=True)
         shutil.rmtree(self.folder / "edge", ignore_errors=True)
         if self.made_folder and not any(self.folder.iterdir()):
