@@ -23,7 +23,8 @@ static bool sentry_make(const struct config *config, size_t vip, struct link_sen
                 .retry_ns = check->retry_ns,
                 .timeout_ns = check->timeout_ns,
                 .fall = check->limits.fall,
-                .tries = settings->tries,
+                .tries = settings->tries ? settings->tries : 1,
+                .tcp = settings->tcp,
                 .check = settings->check,
             };
             return true;

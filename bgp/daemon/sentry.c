@@ -28,7 +28,8 @@ static int entry_init(struct entry *entry, size_t vip, const struct link_sentry 
                       uint64_t tag)
 {
     entry->vip = vip;
-    entry->settings = (struct probe_dns_settings){.check = plan->check, .tries = plan->tries};
+    entry->settings =
+        (struct probe_dns_settings){.check = plan->check, .tries = plan->tries, .tcp = plan->tcp};
     entry->check = (struct config_check){
         .name = "sentry",
         .class = CHECK_HARD,

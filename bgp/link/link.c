@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "bgp/probe/probe_dns.h"
+#include "bgp/probe/dns_exchange.h"
 
 #define MAGIC 0x4942u /* "BI" */
 #define TIME_MAX_NS (3600 * CLOCK_NS_PER_S)
@@ -176,7 +176,8 @@ static void code_sentry(struct coder *coder, struct link_sentry *sentry)
                     sentry->timeout_ns > 0 && sentry->timeout_ns <= TIME_MAX_NS);
     code_u32(coder, &sentry->fall);
     code_u32(coder, &sentry->tries);
-    must(coder, sentry->fall > 0 && sentry->tries > 0 && sentry->tries <= PROBE_DNS_TRIES_MAX);
+    code_bool(coder, &sentry->tcp);
+    must(coder, sentry->fall > 0 && sentry->tries > 0 && sentry->tries <= DNS_EXCHANGE_TRIES_MAX);
     code_check(coder, &sentry->check);
 }
 

@@ -37,6 +37,7 @@ struct link_sentry {
     bool server_is_vip;
     int64_t interval_ns, retry_ns, timeout_ns;
     uint32_t fall, tries;
+    bool tcp;
     struct dns_check check;
 };
 
