@@ -88,22 +88,20 @@ SIPHASH_INLINE __s32 cookie_age(const __u8 *cookie, __u32 now_s)
     return (__s32)(now_s - made_s);
 }
 
-/* Which of the secrets made this cookie for this address, COOKIE_SECRETS_MAX if none did. All are
- * tried, and each compared whole, so that the time taken says nothing. The reserved bytes are part
- * of what is hashed and otherwise ignored (RFC 9018 section 4.2). */
+/* Which of the secrets made this cookie for this address, COOKIE_SECRETS_MAX if none did. Each hash
+ * is compared whole; how many were tried says no more than whether the answer brings a new cookie.
+ * The reserved bytes are part of what is hashed and otherwise ignored (RFC 9018 section 4.2). */
 SIPHASH_INLINE __u32 cookie_find_secret(const struct cookie_secrets *secrets, const __u8 *cookie,
                                         const __u8 *address, __u32 address_len)
 {
     __u64 hash = siphash_get(cookie + 16, 8);
-    __u32 found = COOKIE_SECRETS_MAX;
 
-    for (__u32 i = 0; i < COOKIE_SECRETS_MAX; i++) {
-        if (i < secrets->count &&
-            cookie_hash(secrets->secrets[i], cookie, address, address_len) == hash) {
-            found = found < i ? found : i;
+    for (__u32 i = 0; i < COOKIE_SECRETS_MAX && i < secrets->count; i++) {
+        if (cookie_hash(secrets->secrets[i], cookie, address, address_len) == hash) {
+            return i;
         }
     }
-    return found;
+    return COOKIE_SECRETS_MAX;
 }
 
 /* Judges the COOKIE option of a query (its length is one of cookie_len_ok()) and writes the one of

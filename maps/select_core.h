@@ -134,9 +134,7 @@ MAP_INLINE void map_select(const struct map_record *record, const __u8 *states, 
             break; /* nobody could be better */
         }
     }
-    for (__u32 k = 0; k < MAP_PICKS_MAX; k++) {
-        ret_picks->pop[k] = (__u8)(tally.picks >> (8 * k));
-    }
+    __builtin_memcpy(ret_picks->pop, &tally.picks, sizeof(ret_picks->pop));
     for (__u32 k = 0; k < 6; k++) {
         ret_picks->reserved[k] = 0;
     }

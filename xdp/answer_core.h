@@ -58,7 +58,7 @@ BYTES_INLINE enum fast_reason answer_static(struct work *work, const struct find
     __u32 name_room = NAME_WORDS((__u32) template->name_len) * 8;
     __u32 at = work->at;
 
-    work->sum += at & 1 ? template->body_sum : bytes_swap_u16(template->body_sum);
+    work->sum += sum_at(template->body_sum, at + 1);
     work->answer_n = template->answer_n;
     return answer_append(work, find->block, find->offset + (__u32)sizeof(*template) + name_room,
                          template->body_len);
@@ -128,18 +128,14 @@ BYTES_INLINE __u64 answer_ttls(struct work *work, const struct fast_variant *var
     __u32 stride = variant->ttl_stride;
     __u32 at = piece_at + ANSWER_TTL_AT;
     __u64 sum = 0;
-    __u16 even;
-    __u16 odd;
 
     ttl = bytes_swap_u32(ttl);
-    even = sum_fold(ttl);
-    odd = bytes_swap_u16(even);
     for (__u32 i = 0; i < ANSWER_TTLS_MAX; i++) {
         if (i >= variant->ttl_n) {
             break;
         }
         bytes_put_u32(message + (at & (WORK_MESSAGE_LEN - 1)), ttl);
-        sum += at & 1 ? odd : even;
+        sum += sum_at(ttl, at);
         at += stride;
     }
     return sum;
@@ -168,7 +164,7 @@ BYTES_INLINE enum fast_reason answer_pop(struct work *work, const struct fast_ta
         return reason;
     }
     work->answer_n += variant->rr_n;
-    work->sum += at & 1 ? variant->sum : bytes_swap_u16(variant->sum);
+    work->sum += sum_at(variant->sum, at + 1);
     work->sum += answer_ttls(work, variant, at, ttl);
     return ANSWER_OK;
 }
@@ -332,7 +328,7 @@ BYTES_INLINE enum fast_reason answer_cookie(struct work *work, const struct fast
 BYTES_INLINE enum fast_reason answer_read(struct work *work, const struct fast_policy *policy,
                                           __u32 now_s)
 {
-    enum fast_reason reason = question_read(work, policy->seed);
+    enum fast_reason reason = question_read(work, &policy->factors);
 
     WORK_BARRIER();
     if (reason == QUESTION_OK) {

@@ -31,10 +31,11 @@
 #include "maps/cookie_core.h"
 #include "maps/image_abi.h"
 #include "maps/select_core.h"
+#include "xdp/name_core.h"
 
 /* Raised with every change of this file's layouts or of what the program makes of them: a daemon
  * adopts a pinned program only if the version is its own. */
-#define FAST_ABI_VERSION 1u
+#define FAST_ABI_VERSION 2u
 #define FAST_MAGIC 0x31584f4e4f484349ULL /* "ICHONOX1" */
 
 #define FAST_BLOCK_SIZE MAP_BLOCK_SIZE
@@ -98,7 +99,7 @@ struct fast_listener {
 #define FAST_POLICY_OFF 1u /* answer nothing: rate limiting is on, or an operator said so */
 
 struct fast_policy {
-    __u64 seed;          /* of the hash of names */
+    struct name_factors factors; /* of the hash of names, made of its seed */
     __u32 bucket_mask;   /* number of buckets - 1 */
     __u32 bucket_block;  /* first block of the buckets, within the slot */
     __u32 maps_block;    /* of the image, within its slot */

@@ -48,10 +48,15 @@ NAME_INLINE __u64 name_tail_mask(__u32 len)
 #endif
 }
 
+/* What both halves of a word are multiplied by; odd. */
+struct name_factors {
+    __u64 low;
+    __u64 high;
+};
+
 struct name_hash {
     __u64 state;
-    __u64 low; /* factors of the halves of a word; odd */
-    __u64 high;
+    struct name_factors factors;
 };
 
 NAME_INLINE __u64 name_spread(__u64 word)
@@ -61,18 +66,23 @@ NAME_INLINE __u64 name_spread(__u64 word)
     return word ^ word >> 32;
 }
 
-NAME_INLINE void name_hash_begin(struct name_hash *hash, __u64 seed)
+NAME_INLINE void name_factors_make(__u64 seed, struct name_factors *ret_factors)
+{
+    ret_factors->low = name_spread(seed + 0x9e3779b97f4a7c15ULL) | 1;
+    ret_factors->high = name_spread(seed + 0x3c6ef372fe94f82aULL) | 1;
+}
+
+NAME_INLINE void name_hash_begin(struct name_hash *hash, const struct name_factors *factors)
 {
     hash->state = 0;
-    hash->low = name_spread(seed + 0x9e3779b97f4a7c15ULL) | 1;
-    hash->high = name_spread(seed + 0x3c6ef372fe94f82aULL) | 1;
+    hash->factors = *factors;
 }
 
 /* `word` in lower case, the last one masked. */
 NAME_INLINE void name_hash_add(struct name_hash *hash, __u64 word)
 {
     word ^= hash->state;
-    word = (word & 0xffffffffULL) * hash->low + (word >> 32) * hash->high;
+    word = (word & 0xffffffffULL) * hash->factors.low + (word >> 32) * hash->factors.high;
     hash->state = word ^ word >> 32;
 }
 
@@ -86,9 +96,11 @@ NAME_INLINE __u64 name_hash_end(struct name_hash *hash, __u32 len, __u16 qtype)
  * loop also folds, sums and compares. */
 NAME_INLINE __u64 name_hash_words(__u64 seed, const __u64 *words, __u32 len, __u16 qtype)
 {
+    struct name_factors factors;
     struct name_hash hash;
 
-    name_hash_begin(&hash, seed);
+    name_factors_make(seed, &factors);
+    name_hash_begin(&hash, &factors);
     for (__u32 i = 0; i < NAME_WORDS_MAX && i < NAME_WORDS(len); i++) {
         name_hash_add(&hash, words[i]);
     }

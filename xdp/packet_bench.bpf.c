@@ -87,6 +87,8 @@ int packet_bench_run(struct xdp_md *context)
         state.started_ns = 0;
         return XDP_ABORTED;
     }
+    /* a locked addition waits until the packet is in the cache, as one that has arrived is */
+    __sync_fetch_and_add(&state.barrier, 1);
     state.started_ns = bpf_ktime_get_ns();
     bpf_tail_call(context, &programs, state.program);
     state.failed_n++;

@@ -33,6 +33,7 @@ struct packet_bench_state {
     __u64 started_ns; /* 0: the next run ends none */
     __u64 data;       /* where a packet starts; 0: not known yet */
     __u64 data_now;
+    __u64 barrier;
 };
 
 _Static_assert(sizeof(struct packet_bench_packet) == 640, "packets are whole cache lines");

@@ -54,14 +54,14 @@ BYTES_INLINE __u64 question_walk(const __u8 *message)
 }
 
 /* Folds, hashes and sums the name, eight bytes at a time. */
-BYTES_INLINE void question_name(struct work *work, __u64 seed)
+BYTES_INLINE void question_name(struct work *work, const struct name_factors *factors)
 {
     const __u8 *name = work_message(work) + WORK_HEADER_LEN;
     __u64 name_len = work->name_len & 255;
     struct name_hash hash;
     __u64 sum = 0;
 
-    name_hash_begin(&hash, seed);
+    name_hash_begin(&hash, factors);
     for (__u64 i = 0; i < NAME_WORDS_MAX; i++) {
         __u64 word;
 
@@ -78,7 +78,7 @@ BYTES_INLINE void question_name(struct work *work, __u64 seed)
         name_hash_add(&hash, word);
     }
     work->hash = name_hash_end(&hash, (__u32)name_len, (__u16)work->qtype);
-    work->question_sum = sum_fold(sum) + work->type_sum;
+    work->question_sum = sum + work->type_sum;
 }
 
 BYTES_INLINE enum fast_reason question_type(__u16 qtype, __u16 qclass)
@@ -91,7 +91,7 @@ BYTES_INLINE enum fast_reason question_type(__u16 qtype, __u16 qclass)
 }
 
 /* Reads header and question. */
-BYTES_INLINE enum fast_reason question_read(struct work *work, __u64 seed)
+BYTES_INLINE enum fast_reason question_read(struct work *work, const struct name_factors *factors)
 {
     const __u8 *message = work_message(work);
     __u64 counts = bytes_get_u64(message + 4);
@@ -119,7 +119,7 @@ BYTES_INLINE enum fast_reason question_read(struct work *work, __u64 seed)
     work->name_len = (__u32)name_len;
     work->type_sum = sum_at(bytes_get_u32(behind), (__u32)name_len);
     WORK_BARRIER();
-    question_name(work, seed);
+    question_name(work, factors);
     return QUESTION_OK;
 }
 

@@ -599,7 +599,7 @@ void template_table_counts(const struct template_table *table, struct template_c
 
 void template_table_policy(const struct template_table *table, struct fast_policy *policy)
 {
-    policy->seed = table->seed;
+    name_factors_make(table->seed, &policy->factors);
     policy->bucket_mask = table->bucket_mask;
     policy->bucket_block = table->bucket_block;
 }

@@ -43,9 +43,8 @@ struct work {
     /* the question */
     __u32 name_len;
     __u32 qtype;
-    __u32 question_sum; /* name, type and class */
-    __u32 type_sum;     /* the latter two */
-    __u32 reserved1;
+    __u64 question_sum; /* name, type and class */
+    __u64 type_sum;     /* the latter two */
     __u64 hash;
     __u64 name[NAME_WORDS_MAX]; /* lower case */
     /* EDNS */

@@ -324,7 +324,7 @@ static int path_put_states(struct xdp_path *path, const struct xdp_publication *
     int error = path_choose(path, SLOTS_STATE, ret_slot, failure);
 
     if (error == 0) {
-        policy.seed = path->filled.seed;
+        policy.factors = path->filled.factors;
         policy.bucket_mask = path->filled.bucket_mask;
         policy.bucket_block = path->filled.bucket_block;
         policy.maps_block = path->filled.maps_block;

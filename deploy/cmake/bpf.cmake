@@ -10,7 +10,7 @@ function(isochrone_bpf library name)
   add_custom_command(
     OUTPUT ${object}
     # the multi-arch folder has <asm/types.h>, which the BPF target does not look for by itself
-    COMMAND ${ISOCHRONE_BPF_CLANG} -target bpf -O2 -g -std=gnu17
+    COMMAND ${ISOCHRONE_BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -std=gnu17
       -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wundef -Wvla -Werror
       -I${CMAKE_BINARY_DIR}/headers/base -I${CMAKE_BINARY_DIR}/headers/maps
       -I${CMAKE_BINARY_DIR}/headers/${library}
