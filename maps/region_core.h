@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
  *
  * The one way from (region, block index) to bytes. On the host a region is the image in memory; in
- * a BPF program it is an array map of 4096-byte values holding the same bytes. This is the only
- * place where the two differ; everything above is the same source.
+ * a BPF program it is one value of an array map, which holds the same bytes.
  */
 #ifndef MAPS_REGION_CORE_H
 #define MAPS_REGION_CORE_H
@@ -13,37 +12,31 @@
 #define MAP_INLINE static inline __attribute__((always_inline, unused))
 #endif
 
+/* The verifier follows a comparison of 64 bits whose operand the compiler knows nothing about. */
 #ifdef __bpf__
-
-struct map_region {
-    void *array; /* BPF array map, value_size 4096 */
-    __u32 first; /* where the image begins in it */
-};
-
-MAP_INLINE const void *map_region_block(const struct map_region *region, __u32 index)
-{
-    /* helper 1 is bpf_map_lookup_elem; named here so that this header needs no libbpf */
-    void *(*const lookup_elem)(void *map, const void *key) = (void *)1;
-
-    index += region->first;
-    return lookup_elem(region->array, &index);
-}
-
+#define MAP_FORGET(value) __asm__ __volatile__("" : "+r"(value))
 #else
+#define MAP_FORGET(value) ((void)(value))
+#endif
 
+/* In BPF, `block_n` is a constant the verifier knows, at most MAP_REGION_BLOCKS_MAX. */
 struct map_region {
     const __u8 *bytes; /* aligned to 8 at least */
     __u32 block_n;
 };
 
+/* BPF adds no more than 2^29 to a pointer. */
+#define MAP_REGION_BLOCKS_MAX (1u << 17)
+
 MAP_INLINE const void *map_region_block(const struct map_region *region, __u32 index)
 {
-    if (index >= region->block_n) {
+    __u64 at = index;
+
+    MAP_FORGET(at);
+    if (at >= region->block_n) {
         return 0;
     }
-    return region->bytes + (__u64)index * 4096u;
+    return region->bytes + at * 4096u;
 }
-
-#endif
 
 #endif

@@ -17,11 +17,7 @@
 
 #include "xdp/answer_core.h"
 
-struct block {
-    __u8 bytes[FAST_BLOCK_SIZE];
-};
-
-/* Sizes are set by the loader. */
+/* Sizes are set by the loader: of what is in blocks, those of the values. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
@@ -49,17 +45,17 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct block);
+    __uint(max_entries, FAST_TABLE_SLOTS);
+    __uint(key_size, sizeof(__u32));
+    __uint(value_size, FAST_BLOCK_SIZE);
 } templates SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct block);
+    __uint(max_entries, FAST_TABLE_SLOTS);
+    __uint(key_size, sizeof(__u32));
+    __uint(value_size, FAST_BLOCK_SIZE);
 } images SEC(".maps");
 
 struct {
@@ -237,18 +233,21 @@ static __always_inline enum fast_reason path_load(const struct path *path)
 
 static __always_inline enum fast_reason path_answer(const struct path *path)
 {
+    __u32 template_slot = FAST_WORD_TEMPLATE(path->word);
     __u32 image_slot = FAST_WORD_IMAGE(path->word);
     struct fast_tables tables = {
         .policy = path->policy,
-        .templates = {&templates, FAST_WORD_TEMPLATE(path->word) * limits.template_blocks},
-        .image = {&images, image_slot * limits.image_blocks},
-        .has_image = image_slot < FAST_TABLE_SLOTS,
+        .templates = {bpf_map_lookup_elem(&templates, &template_slot), limits.template_blocks},
+        .image = {bpf_map_lookup_elem(&images, &image_slot), limits.image_blocks},
     };
     struct fast_states slot = {&states, FAST_WORD_STATE(path->word) * limits.services,
                                limits.services};
-    enum fast_reason reason =
-        answer_read(path->work, path->policy, (__u32)path->control->now_wall_s);
+    enum fast_reason reason;
 
+    if (!tables.templates.bytes) {
+        return FAST_PASS_OFF;
+    }
+    reason = answer_read(path->work, path->policy, (__u32)path->control->now_wall_s);
     return reason == ANSWER_OK ? answer_write(path->work, &tables, &slot) : reason;
 }
 

@@ -177,7 +177,7 @@ BYTES_INLINE enum fast_reason answer_service(struct work *work, const struct fas
     const struct fast_state *state;
     enum fast_reason reason;
 
-    if (!tables->has_image) {
+    if (!tables->image.bytes) {
         return FAST_PASS_IMAGE;
     }
     state = fast_states_get(states, template->service);

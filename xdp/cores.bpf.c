@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
  *
- * The lookup and selection cores in the kernel: the image's own bytes lie in an array of 4096-byte
- * values, questions and answers in two others. Glue only; everything that decides is in
+ * The lookup and selection cores in the kernel: the image's own bytes lie in an array of one
+ * value, questions and answers in two others. Glue only; everything that decides is in
  * maps/decide_core.h and maps/select_core.h.
  */
 #include <linux/bpf.h>
@@ -12,10 +12,6 @@
 #include "maps/select_core.h"
 #include "xdp/cores_abi.h"
 
-struct image_block {
-    __u8 bytes[MAP_BLOCK_SIZE];
-};
-
 struct state_bytes {
     __u8 by_pop[MAP_STATES];
 };
@@ -25,8 +21,8 @@ struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct image_block);
+    __uint(key_size, sizeof(__u32));
+    __uint(value_size, MAP_BLOCK_SIZE);
 } image SEC(".maps");
 
 struct {
@@ -72,7 +68,8 @@ static __always_inline int take_question(struct cores_question **ret_question,
 SEC("xdp")
 int cores_run(struct xdp_md *context)
 {
-    struct map_region region = {&image, 0};
+    __u32 zero = 0;
+    struct map_region region = {bpf_map_lookup_elem(&image, &zero), config.block_n};
     struct cores_question *question;
     struct cores_answer *answer;
     const struct map_entry *maps;
@@ -80,7 +77,7 @@ int cores_run(struct xdp_md *context)
     const struct state_bytes *state;
 
     (void)context;
-    if (take_question(&question, &answer) < 0) {
+    if (take_question(&question, &answer) < 0 || !region.bytes) {
         return XDP_ABORTED;
     }
     maps = map_region_block(&region, config.maps_block + question->map / 8);

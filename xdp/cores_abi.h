@@ -31,7 +31,7 @@ struct cores_config {
     __u32 question_n;
     __u32 maps_block;    /* first block of the maps section */
     __u32 records_block; /* first block of the records section */
-    __u32 reserved;
+    __u32 block_n;       /* of the image */
 };
 
 _Static_assert(sizeof(struct cores_question) == 64, "question layout");

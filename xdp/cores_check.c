@@ -80,16 +80,22 @@ static int load(struct cores_check *check, struct failure *failure)
 {
     const struct cores_input *input = &check->input;
     struct cores_bpf *bpf = cores_bpf__open();
+    uint32_t block_n = image_region(input->image)->block_n;
     int error;
 
     if (!bpf) {
         return failure_set(failure, -errno, "cannot open the BPF object: %s", bpf_words_last());
     }
     check->bpf = bpf;
+    if (block_n > MAP_REGION_BLOCKS_MAX) {
+        return failure_set(failure, -EFBIG,
+                           "the image is larger than a BPF program can read (512 MB)");
+    }
     bpf->rodata->config.question_n = input->question_n;
     bpf->rodata->config.maps_block = maps_block(input->image);
     bpf->rodata->config.records_block = image_records_block(input->image);
-    error = bpf_map__set_max_entries(bpf->maps.image, image_region(input->image)->block_n);
+    bpf->rodata->config.block_n = block_n;
+    error = bpf_map__set_value_size(bpf->maps.image, block_n * MAP_BLOCK_SIZE);
     error = error ? error : bpf_map__set_max_entries(bpf->maps.states, input->state_n);
     error = error ? error : bpf_map__set_max_entries(bpf->maps.questions, input->question_n);
     error = error ? error : bpf_map__set_max_entries(bpf->maps.answers, input->question_n);

@@ -100,10 +100,10 @@ struct fast_listener {
 
 struct fast_policy {
     struct name_factors factors; /* of the hash of names, made of its seed */
-    __u32 bucket_mask;   /* number of buckets - 1 */
-    __u32 bucket_block;  /* first block of the buckets, within the slot */
-    __u32 maps_block;    /* of the image, within its slot */
-    __u32 records_block; /* likewise */
+    __u32 bucket_mask;           /* number of buckets - 1 */
+    __u32 bucket_block;          /* first block of the buckets, within the slot */
+    __u32 maps_block;            /* of the image, within its slot */
+    __u32 records_block;         /* likewise */
     __u32 flags;
     __u32 nsid_len;                /* 0: none */
     __u8 nsid[FAST_NSID_MAX];      /* zeroes behind `nsid_len` */

@@ -16,8 +16,7 @@
 struct fast_tables {
     const struct fast_policy *policy;
     struct map_region templates;
-    struct map_region image;
-    __u32 has_image;
+    struct map_region image; /* no bytes: there is none */
 };
 
 /* A bit for each of four 16-bit words that equals the tag. */

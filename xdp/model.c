@@ -62,7 +62,6 @@ static enum fast_reason model_answer(struct work *work, const struct model_table
         .policy = tables->policy,
         .templates = {tables->templates, tables->template_blocks},
         .image = {NULL, 0},
-        .has_image = tables->image != NULL,
     };
     struct fast_states states = {tables->states, tables->service_n};
     enum fast_reason reason;

@@ -50,12 +50,16 @@ static int program_size(const struct answer_bpf *bpf, const struct fast_limits *
         [PROGRAM_CONTROL] = 1,
         [PROGRAM_POLICIES] = FAST_SLOTS,
         [PROGRAM_STATES] = FAST_SLOTS * limits->services,
-        [PROGRAM_TEMPLATES] = FAST_TABLE_SLOTS * limits->template_blocks,
-        [PROGRAM_IMAGES] = FAST_TABLE_SLOTS * limits->image_blocks,
+        [PROGRAM_TEMPLATES] = FAST_TABLE_SLOTS,
+        [PROGRAM_IMAGES] = FAST_TABLE_SLOTS,
         [PROGRAM_COUNTERS] = limits->cpus,
     };
-    int error = 0;
+    int error =
+        bpf_map__set_value_size(bpf->maps.templates, limits->template_blocks * FAST_BLOCK_SIZE);
 
+    error = error
+                ? error
+                : bpf_map__set_value_size(bpf->maps.images, limits->image_blocks * FAST_BLOCK_SIZE);
     for (unsigned map = 0; map < PROGRAM_TAP && error == 0; map++) {
         error = bpf_map__set_max_entries(program_map(bpf, map), entries[map]);
     }

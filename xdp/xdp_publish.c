@@ -88,6 +88,10 @@ static int path_prepare(struct xdp_path *path, const struct xdp_settings *settin
     if (!limits.image_blocks || !limits.template_blocks || !limits.services) {
         return failure_set(failure, -EINVAL, "an XDP capacity is 0");
     }
+    if (limits.image_blocks > MAP_REGION_BLOCKS_MAX ||
+        limits.template_blocks > MAP_REGION_BLOCKS_MAX) {
+        return failure_set(failure, -EINVAL, "an XDP capacity is more than 512 MB");
+    }
     path->folder_fd = pins_open(path->pin_folder, failure);
     error = path->folder_fd < 0 ? path->folder_fd : 0;
     error = error ? error : program_open(path->pin_folder, &limits, &path->program, failure);

@@ -10,7 +10,7 @@
 #include "base/yaml.h"
 #include "edge/daemon/config_reader.h"
 
-#define CONFIG_XDP_MB_MAX (64u << 10)
+#define CONFIG_XDP_MB_MAX 512u /* what a BPF program can reach from one pointer */
 #define CONFIG_XDP_SERVICES_MAX (1u << 20)
 #define CONFIG_XDP_HOT_NAMES 10000u
 #define CONFIG_XDP_HOT_NAMES_MAX 65536u /* HOT_WANTED_MAX */

@@ -11,7 +11,7 @@
 #define CAPACITY_BLOCKS_PER_MB 256u
 #define CAPACITY_IMAGE_LEAST (4 * CAPACITY_MB)
 #define CAPACITY_TEMPLATES_LEAST (16 * CAPACITY_MB)
-#define CAPACITY_TEMPLATES_MOST (1024 * CAPACITY_MB) /* unless configured */
+#define CAPACITY_MOST (512 * CAPACITY_MB) /* of a table */
 #define CAPACITY_SERVICES_LEAST 256u
 #define CAPACITY_SERVICES_MOST (1u << 20)
 
@@ -79,7 +79,7 @@ static uint64_t fast_least(uint64_t a, uint64_t b)
 void fast_capacity(const struct config_xdp *xdp, const struct fast_sizes *sizes,
                    struct xdp_settings *settings)
 {
-    uint64_t image = fast_round(fast_least(2 * sizes->image, UINT32_MAX), CAPACITY_IMAGE_LEAST);
+    uint64_t image = fast_round(fast_least(2 * sizes->image, CAPACITY_MOST), CAPACITY_IMAGE_LEAST);
     uint64_t templates =
         sizes->services * CAPACITY_PER_SERVICES_BYTE + sizes->zones * CAPACITY_PER_ZONES_BYTE;
     uint64_t services =
@@ -90,7 +90,7 @@ void fast_capacity(const struct config_xdp *xdp, const struct fast_sizes *sizes,
         templates += (uint64_t)xdp->hot_names * CAPACITY_PER_HOT_NAME;
     }
     templates =
-        fast_round(fast_least(templates, CAPACITY_TEMPLATES_MOST), CAPACITY_TEMPLATES_LEAST);
+        fast_round(fast_least(templates, CAPACITY_MOST), CAPACITY_TEMPLATES_LEAST);
     settings->image_blocks = xdp->image_mb ? xdp->image_mb * CAPACITY_BLOCKS_PER_MB
                                            : (uint32_t)(image / FAST_BLOCK_SIZE);
     settings->template_blocks = xdp->templates_mb ? xdp->templates_mb * CAPACITY_BLOCKS_PER_MB

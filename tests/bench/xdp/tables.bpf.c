@@ -30,8 +30,8 @@ struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct image_block);
+    __uint(key_size, sizeof(__u32));
+    __uint(value_size, MAP_BLOCK_SIZE);
 } image SEC(".maps");
 
 struct {
@@ -81,7 +81,8 @@ static __always_inline struct tables_question *take(__u64 **ret_answer)
 SEC("xdp")
 int tables_ours(struct xdp_md *context)
 {
-    struct map_region region = {&image, 0};
+    __u32 zero = 0;
+    struct map_region region = {bpf_map_lookup_elem(&image, &zero), config.block_n};
     const struct map_record *records;
     struct tables_question *question;
     struct map_leaf leaf;
@@ -90,7 +91,7 @@ int tables_ours(struct xdp_md *context)
 
     (void)context;
     question = take(&answer);
-    if (!question || !answer) {
+    if (!question || !answer || !region.bytes) {
         return XDP_ABORTED;
     }
     key.hi = question->hi;

@@ -120,8 +120,9 @@ static void load(struct bench *bench)
         .block_v4 = map->tables[MAP_SPACE_CLIENT][MAP_FAMILY_IPV4].first_block,
         .block_v6 = map->tables[MAP_SPACE_CLIENT][MAP_FAMILY_IPV6].first_block,
         .records_block = image_records_block(bench->image),
+        .block_n = image_region(bench->image)->block_n,
     };
-    bpf_map__set_max_entries(bpf->maps.image, image_region(bench->image)->block_n);
+    bpf_map__set_value_size(bpf->maps.image, image_region(bench->image)->block_n * MAP_BLOCK_SIZE);
     bpf_map__set_max_entries(bpf->maps.trie_v4, bench->pins.family_n[0] + 1);
     bpf_map__set_max_entries(bpf->maps.trie_v6, bench->pins.family_n[1] + 1);
     bpf_map__set_max_entries(bpf->maps.questions, bench->question_n);

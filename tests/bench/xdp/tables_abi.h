@@ -21,6 +21,7 @@ struct tables_config {
     __u32 block_v4; /* of the client space's tables, and of the records */
     __u32 block_v6;
     __u32 records_block;
+    __u32 block_n; /* of the image */
 };
 
 _Static_assert(sizeof(struct tables_question) == 48, "question layout");

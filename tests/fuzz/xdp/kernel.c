@@ -36,10 +36,12 @@ static int keep_silent(enum libbpf_print_level level, const char *format, va_lis
 
 static int set_sizes(struct answer_bpf *program, const struct fast_limits *limits)
 {
-    int error = bpf_map__set_max_entries(program->maps.images, 2 * limits->image_blocks);
+    int error =
+        bpf_map__set_value_size(program->maps.images, limits->image_blocks * FAST_BLOCK_SIZE);
 
     error = error ? error
-                  : bpf_map__set_max_entries(program->maps.templates, 2 * limits->template_blocks);
+                  : bpf_map__set_value_size(program->maps.templates,
+                                            limits->template_blocks * FAST_BLOCK_SIZE);
     error = error ? error
                   : bpf_map__set_max_entries(program->maps.states, FAST_SLOTS * limits->services);
     return error ? error : bpf_map__set_max_entries(program->maps.counters, limits->cpus);

@@ -149,7 +149,7 @@ Test(fast, room_is_guessed_in_steps)
         {{(1 << 20) * 8, 1000, 0}, CONFIG_XDP_SERVICES, 4096, 4096, 256},
         {{0, 1 << 20, 0}, CONFIG_XDP_SERVICES, 1024, 16384, 16384},
         {{0, 0, 3 << 20}, CONFIG_XDP_ALL, 1024, 16384, 256},
-        {{0, 0, (uint64_t)1 << 40}, CONFIG_XDP_ALL, 1024, 262144, 256},
+        {{0, 0, (uint64_t)1 << 40}, CONFIG_XDP_ALL, 1024, 131072, 256},
         {{0, 0, 0}, CONFIG_XDP_HOT, 1024, 4096, 256},
     };
 
