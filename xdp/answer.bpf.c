@@ -186,23 +186,40 @@ static __always_inline enum fast_reason path_admit(struct path *path)
     return ANSWER_OK;
 }
 
-/* The message in words, so that they are read as they were written: what is longer than most, by
- * the kernel. */
-static __always_inline int path_copy_in(const struct path *path, __u64 len)
-{
-    const __u8 *from =
-        (const __u8 *)(long)path->context->data + (packet_message_at(&path->work->packet) & 127);
-    const __u8 *end = (const __u8 *)(long)path->context->data_end;
-    __u8 *to = path->work->frame + WORK_HEAD_LEN;
-    __u64 last = len - 8;
+#define PATH_CHUNK 32u
 
-    if (from + WORK_HEADER_LEN > end) {
+static __always_inline void path_copy_chunk(const __u8 *from, __u8 *to)
+{
+    for (__u32 i = 0; i < PATH_CHUNK; i += 8) {
+        bytes_put_u64(to + i, bytes_get_u64(from + i));
+    }
+}
+
+/* From the header's end on; the last chunk, at `last`, may overlap the one before. */
+static __always_inline int path_copy_chunks(const __u8 *from, const __u8 *end, __u8 *to, __u64 last)
+{
+    for (__u64 at = WORK_HEADER_LEN; at < FAST_QUERY_MAX; at += PATH_CHUNK) {
+        if (at >= last) {
+            break;
+        }
+        if (from + at + PATH_CHUNK > end) {
+            return -1;
+        }
+        path_copy_chunk(from + at, to + at);
+    }
+    last &= 511;
+    if (from + last + PATH_CHUNK > end) {
         return -1;
     }
-    bytes_put_u64(to, bytes_get_u64(from));
-    bytes_put_u32(to + 8, bytes_get_u32(from + 8));
-    for (__u64 at = WORK_HEADER_LEN; at < FAST_QUERY_MAX; at += 8) {
-        if (at > last) {
+    path_copy_chunk(from + last, to + last);
+    return 0;
+}
+
+/* The same for what is shorter than a chunk. */
+static __always_inline int path_copy_words(const __u8 *from, const __u8 *end, __u8 *to, __u64 last)
+{
+    for (__u64 at = WORK_HEADER_LEN; at < WORK_HEADER_LEN + PATH_CHUNK; at += 8) {
+        if (at >= last) {
             break;
         }
         if (from + at + 8 > end) {
@@ -210,12 +227,31 @@ static __always_inline int path_copy_in(const struct path *path, __u64 len)
         }
         bytes_put_u64(to + at, bytes_get_u64(from + at));
     }
-    last &= 511;
+    last &= 63;
     if (from + last + 8 > end) {
         return -1;
     }
     bytes_put_u64(to + last, bytes_get_u64(from + last));
     return 0;
+}
+
+/* The message in words, so that they are read as they were written. -1: the packet ends before. */
+static __always_inline int path_copy_in(const struct path *path, __u64 len)
+{
+    const __u8 *from =
+        (const __u8 *)(long)path->context->data + (packet_message_at(&path->work->packet) & 127);
+    const __u8 *end = (const __u8 *)(long)path->context->data_end;
+    __u8 *to = path->work->frame + WORK_HEAD_LEN;
+
+    if (from + QUESTION_LEN_MIN > end) {
+        return -1;
+    }
+    bytes_put_u64(to, bytes_get_u64(from));
+    bytes_put_u32(to + 8, bytes_get_u32(from + 8));
+    if (len >= WORK_HEADER_LEN + PATH_CHUNK) {
+        return path_copy_chunks(from, end, to, len - PATH_CHUNK);
+    }
+    return path_copy_words(from, end, to, len - 8);
 }
 
 static __always_inline enum fast_reason path_load(const struct path *path)
@@ -287,7 +323,7 @@ static __always_inline int path_send(const struct path *path, __u32 moved)
     __u64 len = work->copy_end - from;
 
     /* the head last: for a short answer the copy may reach into it */
-    if (len <= FRAME_COPY_WORDS * 8) {
+    if (len <= FRAME_COPY_MAX) {
         return frame_copy(work, data, end, (__u32)from) < 0 ? -1
                                                             : frame_write_head(work, data, end);
     }

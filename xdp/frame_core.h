@@ -16,7 +16,7 @@
 #define FRAME_DONT_FRAGMENT 0x0040u /* as loaded from memory */
 #define FRAME_FLAGS_KEPT 0x0110u    /* RD, CD (RFC 4035 section 3.1.6) */
 
-#define FRAME_COPY_WORDS 40u /* more are copied by others */
+#define FRAME_COPY_MAX 320u /* more is copied by others */
 
 /* RFC 8085 section 3.4: no zero. */
 BYTES_INLINE __u16 frame_checksum(__u64 sum)
@@ -157,29 +157,35 @@ BYTES_INLINE __u32 frame_copy_from(const struct work *work, __u32 moved)
     return moved ? WORK_HEADER_LEN : WORK_HEADER_LEN + work->name_len + 4;
 }
 
-/* Copies at most FRAME_COPY_WORDS words; the last one may overlap the one before, or the question,
- * which is the same. */
+BYTES_INLINE void frame_copy_two(const __u8 *from, __u8 *to)
+{
+    bytes_put_u64(to, bytes_get_u64(from));
+    bytes_put_u64(to + 8, bytes_get_u64(from + 8));
+}
+
+/* Copies at most FRAME_COPY_MAX bytes, two words at a time; the last two may overlap those before,
+ * or the question, which is the same, or the header, which is written later. */
 BYTES_INLINE int frame_copy(const struct work *work, __u8 *data, const __u8 *end, __u32 from)
 {
     const __u8 *message = work->frame + WORK_HEAD_LEN;
     __u64 at = from & 511;
-    __u64 last = (work->copy_end - 8) & (WORK_MESSAGE_LEN - 1);
+    __u64 last = (work->copy_end - 16) & (WORK_MESSAGE_LEN - 1);
     __u8 *to = data + (packet_message_at(&work->packet) & 127);
 
-    for (__u32 i = 0; i < FRAME_COPY_WORDS; i++) {
-        if (at > last) {
+    for (__u32 i = 0; i < FRAME_COPY_MAX; i += 16) {
+        if (at >= last) {
             break;
         }
-        if (to + at + 8 > end) {
+        if (to + at + 16 > end) {
             return -1;
         }
-        bytes_put_u64(to + at, bytes_get_u64(message + at));
-        at += 8;
+        frame_copy_two(message + at, to + at);
+        at += 16;
     }
-    if (to + last + 8 > end) {
+    if (to + last + 16 > end) {
         return -1;
     }
-    bytes_put_u64(to + last, bytes_get_u64(message + last));
+    frame_copy_two(message + last, to + last);
     return 0;
 }
 

@@ -104,7 +104,7 @@ static void model_send(struct model *model, const uint8_t *frame, size_t len,
     } else {
         memcpy(model->packet, frame, len < work->frame_len ? len : work->frame_len);
     }
-    if (work->copy_end - from <= FRAME_COPY_WORDS * 8) {
+    if (work->copy_end - from <= FRAME_COPY_MAX) {
         if (frame_copy(work, model->packet, end, from) < 0) {
             abort();
         }

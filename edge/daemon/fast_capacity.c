@@ -89,8 +89,7 @@ void fast_capacity(const struct config_xdp *xdp, const struct fast_sizes *sizes,
     if (xdp->names == CONFIG_XDP_HOT) {
         templates += (uint64_t)xdp->hot_names * CAPACITY_PER_HOT_NAME;
     }
-    templates =
-        fast_round(fast_least(templates, CAPACITY_MOST), CAPACITY_TEMPLATES_LEAST);
+    templates = fast_round(fast_least(templates, CAPACITY_MOST), CAPACITY_TEMPLATES_LEAST);
     settings->image_blocks = xdp->image_mb ? xdp->image_mb * CAPACITY_BLOCKS_PER_MB
                                            : (uint32_t)(image / FAST_BLOCK_SIZE);
     settings->template_blocks = xdp->templates_mb ? xdp->templates_mb * CAPACITY_BLOCKS_PER_MB
