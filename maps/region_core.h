@@ -12,11 +12,14 @@
 #define MAP_INLINE static inline __attribute__((always_inline, unused))
 #endif
 
-/* The verifier follows a comparison of 64 bits whose operand the compiler knows nothing about. */
+/* `value` below `limit`, which it is already, said where the compiler cannot put a copy between
+ * comparison and use: older verifiers know nothing of copies made before. What is in range goes
+ * straight on, so that it is followed first and the rest is found to be no news. */
 #ifdef __bpf__
-#define MAP_FORGET(value) __asm__ __volatile__("" : "+r"(value))
+#define MAP_BELOW(value, limit)                                                                    \
+    __asm__ __volatile__("if %0 >= %1 goto +1; goto +1; %0 = 0" : "+r"(value) : "r"(limit))
 #else
-#define MAP_FORGET(value) ((void)(value))
+#define MAP_BELOW(value, limit) ((void)(value), (void)(limit))
 #endif
 
 /* In BPF, `block_n` is a constant the verifier knows, at most MAP_REGION_BLOCKS_MAX. */
@@ -30,12 +33,13 @@ struct map_region {
 
 MAP_INLINE const void *map_region_block(const struct map_region *region, __u32 index)
 {
+    __u64 block_n = region->block_n;
     __u64 at = index;
 
-    MAP_FORGET(at);
-    if (at >= region->block_n) {
+    if (at >= block_n) {
         return 0;
     }
+    MAP_BELOW(at, block_n);
     return region->bytes + at * 4096u;
 }
 

@@ -112,7 +112,7 @@ MAP_INLINE void map_tally_add(struct map_tally *tally, __u64 pop, __u64 tier, __
 MAP_INLINE void map_select(const struct map_record *record, const __u8 *states, const __u8 *tail,
                            __u32 tail_n, __u32 want, struct map_picks *ret_picks)
 {
-    __u32 candidates = MAP_RECORD_POPS + (tail_n < MAP_MAX_POPS ? tail_n : MAP_MAX_POPS);
+    __u32 candidates = MAP_RECORD_POPS + tail_n;
     struct map_tally tally = {~0ULL, 0, MAP_TIERS};
     __u64 pops = record->pops;
     __u64 shed_class = record->shed_class;

@@ -111,9 +111,11 @@ BYTES_INLINE enum fast_reason answer_choose(struct work *work, const struct fast
     map = &maps[template->map & 7];
     answer_client(work, &client);
     map_decide(&tables->image, map, tables->policy->records_block, &client, &verdict);
-    map_select(&verdict.record, state->states[template->family & 1], map->tail, map->tail_n,
-               template->want, &picks);
+    work->record = verdict.record;
     work->ecs_scope = verdict.scope;
+    WORK_BARRIER();
+    map_select(&work->record, state->states[template->family & 1], map->tail, map->tail_n,
+               template->want, &picks);
     work->pick_n = picks.count;
     __builtin_memcpy(&work->picks, picks.pop, sizeof(work->picks));
     WORK_BARRIER();

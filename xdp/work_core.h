@@ -67,7 +67,8 @@ struct work {
     __u64 header[2]; /* of the message */
     __u64 udp;
     __u64 cookie_reply[COOKIE_LEN / 8];
-    __u64 picks; /* PoP ids, a byte each */
+    struct map_record record; /* of the client */
+    __u64 picks;              /* PoP ids, a byte each */
     __u32 pick_n;
     __u32 reserved2;
     /* whether the daemon lives, as of a tick of the clock */
