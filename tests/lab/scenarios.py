@@ -4,7 +4,7 @@
 A scenario is a generator: it breaks and mends the lab, yields once all is over, is given back the queries that clients
 sent meanwhile (clients.Window), and then says with stage.check() what must hold.
 """
-import shutil
+import os
 import signal
 import time
 
@@ -214,11 +214,11 @@ def exabgp_frozen(stage):
 @scenario("a whole server freezes; its BIRD has BFD with the router", ci=True)
 def server_frozen(stage):
     begin = time.time()
-    for program in ("bird", "exabgp", "isochrone-bgp", "edge"):
+    for program in ("bird", "exabgp", "holder", "brain", "edge"):
         stage.signal("sin1", program, signal.SIGSTOP)
     gone = stage.gone("sin1", begin, "server frozen (BFD)")
     time.sleep(0.3)
-    for program in ("edge", "isochrone-bgp", "exabgp", "bird"):
+    for program in ("edge", "brain", "holder", "exabgp", "bird"):
         stage.signal("sin1", program, signal.SIGCONT)
     stage.settle()
     window = yield
@@ -244,15 +244,80 @@ def router_lost(stage):
     stage.only(window, "bue")
 
 
-@scenario("isochrone-bgp is killed", ci=True)
-def announcer_killed(stage):
-    at = stage.signal("sin1", "isochrone-bgp", signal.SIGKILL)
-    wait_for(lambda: stage.recorder.said("sin1", at, "found announced"), 5, "a successor that takes over")
+def nothing_happens(stage, begin, window):
+    stage.check(not stage.recorder.changes(begin, window.end), "no route changed")
+    stage.only(window)
+
+
+@scenario("the holder is killed, and the brain with it", ci=True)
+def holder_killed(stage):
+    at = stage.signal("sin1", "holder", signal.SIGKILL)
+    wait_for(lambda: stage.recorder.said("sin1", at, "found announced"), 10, "a successor that takes over")
     time.sleep(0.5)
     stage.settle()
     window = yield
-    stage.check(not stage.recorder.changes(at, window.end), "no route changed")
-    stage.only(window)
+    nothing_happens(stage, at, window)
+
+
+@scenario("the holder is killed together with the edge")
+def holder_and_edge_killed(stage):
+    window = yield from broken_and_mended(
+        stage, "sin1", "holder and edge killed",
+        lambda: (stage.signal("sin1", "holder", signal.SIGKILL), stage.signal("sin1", "edge", signal.SIGKILL))[1],
+        lambda: stage.edge_start("sin1"), 1000, from_mending=False)
+    stage.at_most(window, "isb", 1000 + SLACK_MS)
+    stage.only(window, "isb")
+
+
+@scenario("the holder hangs for three seconds")
+def holder_hung(stage):
+    at = stage.signal("sin1", "holder", signal.SIGSTOP)
+    time.sleep(3)
+    stage.signal("sin1", "holder", signal.SIGCONT)
+    time.sleep(1)
+    stage.settle()
+    window = yield
+    nothing_happens(stage, at, window)
+
+
+@scenario("the brain is killed, again and again", ci=True)
+def brain_killed(stage):
+    begin = time.time()
+    for _ in range(3):
+        at = stage.signal("sin1", "brain", signal.SIGKILL)
+        wait_for(lambda at=at: stage.recorder.said("sin1", at, "brain: process", "leads"), 20, "a new brain")
+    time.sleep(0.5)
+    stage.settle()
+    window = yield
+    nothing_happens(stage, begin, window)
+
+
+@scenario("the brain hangs until the holder kills it")
+def brain_hung(stage):
+    at = stage.signal("sin1", "brain", signal.SIGSTOP)
+    wait_for(lambda: stage.recorder.said("sin1", at, "brain: process", "leads"), 40, "a new brain")
+    time.sleep(0.5)
+    stage.settle()
+    window = yield
+    nothing_happens(stage, at, window)
+
+
+@scenario("the brain hangs, and then the edge dies", ci=True)
+def brain_hung_edge_killed(stage):
+    brain = stage.pid("sin1", "brain")
+    stage.signal("sin1", "brain", signal.SIGSTOP)
+    time.sleep(0.1)
+    at = stage.signal("sin1", "edge", signal.SIGKILL)
+    gone = stage.gone("sin1", at, "brain hung, edge killed (lease 2 s)")
+    stage.edge_start("sin1")
+    stage.done("sin1", "SIGCONT brain")
+    os.kill(brain, signal.SIGCONT)
+    stage.settle()
+    window = yield
+    limit = 2000 + stage.silent_limit_ms + 500
+    stage.check(gone <= limit + SLACK_MS, f"the holder withdrew after {gone:.0f} ms, by its own probe (lease 2 s)")
+    stage.at_most(window, "isb", limit + SLACK_MS)
+    stage.only(window, "isb")
 
 
 @scenario("edge flaps: killed and started five times")

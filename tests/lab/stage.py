@@ -55,20 +55,23 @@ class Stage:
         return at
 
     def pid(self, server, program):
-        """edge and exabgp are ours, isochrone-bgp is ExaBGP's child and the brain is the child's child."""
+        """Of isochrone-bgp the holder is ExaBGP's child, and the brain the holder's."""
         if program in ("edge", "exabgp", "bird"):
             return self.world.alive(f"{server}.{program}")
         holder = self.child(server, self.world.alive(f"{server}.exabgp"))
-        return holder if program == "isochrone-bgp" else self.child(server, holder)
+        return holder if program == "holder" else self.child(server, holder)
 
     def child(self, server, parent):
-        for pid in self.world.pids(self.world.space(server)):
-            try:
-                if parent_of(pid) == parent and "isochrone-bgp" in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
-                    return pid
-            except OSError:
-                pass
-        raise LabError(f"{server}: no isochrone-bgp below {parent}")
+        """It may be about to be started again."""
+        def found():
+            for pid in self.world.pids(self.world.space(server)):
+                try:
+                    if parent_of(pid) == parent and "isochrone-bgp" in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+                        return pid
+                except OSError:
+                    pass
+            return 0
+        return wait_for(found, 20, f"{server}: an isochrone-bgp below {parent}")
 
     def gone(self, server, since, name):
         took = self.recorder.wait_route(server, "removed", since)
