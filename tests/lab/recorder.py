@@ -10,6 +10,7 @@ import routers
 from spaces import LabError
 
 POLL_S = 0.005
+STALL_S = 0.1  # nobody here was let run for so long: what is seen then is the machine's doing
 ANNOUNCER_LINE = re.compile(r"^\S+Z isochrone-bgp (\w+): (.*)$")
 EDGE_LINE = re.compile(r"^\S+Z isochrone-edge (\w+): (.*)$")
 
@@ -41,6 +42,7 @@ class Recorder:
             folder = world.node_folder(server.name)
             self.files[folder / "exabgp.log"] = [server.name, self.announcer_line, 0, b""]
             self.files[folder / "edge.log"] = [server.name, self.edge_line, 0, b""]
+        self.stalls = []  # (time, seconds)
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self.follow, daemon=True)
 
@@ -53,9 +55,14 @@ class Recorder:
             self.thread.join()
 
     def follow(self):
+        last = time.monotonic()
         while not self.ending.wait(POLL_S):
             for path, state in self.files.items():
                 self.read(path, state)
+            now = time.monotonic()
+            if now - last > STALL_S:
+                self.stalls.append((time.time(), now - last))
+            last = now
 
     def read(self, path, state):
         lane, parse, offset, rest = state
@@ -102,6 +109,10 @@ class Recorder:
         return Event(time.time(), lane, "said", f"isochrone-edge: {match.group(2)}") if match else None
 
     # ---- asking
+
+    def stalled_ms(self, begin, end):
+        """The longest time between the two in which the machine did other things."""
+        return max((seconds * 1000 for when, seconds in self.stalls if begin <= when <= end + seconds), default=0.0)
 
     def between(self, begin, end):
         with self.lock:

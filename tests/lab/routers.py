@@ -21,7 +21,7 @@ debug protocols {{ states, routes }};
 
 # Routers between the PoPs and the users, and the users' own: BFD everywhere, as links may fail without a sign.
 BIRD_FABRIC = """\
-protocol bfd { interface "*" { interval 100 ms; multiplier 5; }; }
+protocol bfd { interface "*" { interval 200 ms; multiplier 5; }; }
 filter fabric_in { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }
 template bgp fabric {
     hold time 9;
@@ -83,8 +83,8 @@ router bgp {asn}
 bfd
  profile fabric
   detect-multiplier 5
-  receive-interval 100
-  transmit-interval 100
+  receive-interval 200
+  transmit-interval 200
 """
 
 
@@ -159,8 +159,8 @@ def bird_pop(router, folder):
         text += substituted("".join(blocks), words)
     fabric = bird_neighbors(router.name, "where source = RTS_BGP")
     if through_bird:  # one BFD protocol serves all
-        fabric = fabric.replace('protocol bfd { interface "*" { interval 100 ms; multiplier 5; }; }\n', "")
-        text = substituted(text, {"multiplier 5; }; }": 'multiplier 5; }; interface "*" { interval 100 ms; multiplier 5; }; }'})
+        fabric = fabric.replace('protocol bfd { interface "*" { interval 200 ms; multiplier 5; }; }\n', "")
+        text = substituted(text, {"multiplier 5; }; }": 'multiplier 5; }; interface "*" { interval 200 ms; multiplier 5; }; }'})
     return BIRD_HEAD.format(folder=folder) + text + fabric
 
 

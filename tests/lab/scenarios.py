@@ -240,7 +240,7 @@ def router_lost(stage):
     stage.settle()
     window = yield
     stage.check(not stage.recorder.changes(at, window.end, verb="removed"), "no PoP withdrew anything")
-    stage.at_most(window, "bue", 500 + 2 * SLACK_MS)
+    stage.at_most(window, "bue", 1000 + 2 * SLACK_MS)  # BFD: 5 x 200 ms
     stage.only(window, "bue")
 
 

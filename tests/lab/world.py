@@ -77,7 +77,7 @@ class World(Spaces):
     def __init__(self, folder):
         super().__init__(folder)
         self.programs = None
-        self.interval_ms, self.timeout_ms = 50, 200
+        self.interval_ms, self.timeout_ms = 50, 250
         self.canary = {}  # what the checks expect, by family
         self.notes = []  # what is other than planned, in words
         self.xdp_mounted = False
@@ -94,7 +94,7 @@ class World(Spaces):
 
     # ---- up
 
-    def up(self, programs, interval_ms=50, timeout_ms=200):
+    def up(self, programs, interval_ms=50, timeout_ms=250):
         self.programs, self.interval_ms, self.timeout_ms = str(programs), interval_ms, timeout_ms
         self.folder_make()
         for node in plan.NODES:
