@@ -336,7 +336,7 @@ static uint64_t seed_make(void)
 {
     uint64_t seed = (uint64_t)clock_monotonic_ns();
 
-    (void)getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
+    (void)!getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
     return seed;
 }
 
