@@ -104,12 +104,16 @@ class World(Spaces):
                 f"echo {value} >/proc/sys/{key}; " for key, value in SYSCTL.items()))
         self.links_make()
         mapper = self.map_begin()
-        for client in plan.CLIENTS:
-            self.bird_start(client.name, routers.bird_client(client, self.node_folder(client.name)))
-        for router in plan.ROUTERS:
-            self.router_start(router.name)
-        if mapper.wait() != 0:
-            raise LabError(f"the map could not be built: {self.log('mapper')}")
+        try:
+            for client in plan.CLIENTS:
+                self.bird_start(client.name, routers.bird_client(client, self.node_folder(client.name)))
+            for router in plan.ROUTERS:
+                self.router_start(router.name)
+            if mapper.wait() != 0:
+                raise LabError(f"the map could not be built: {self.log('mapper')}")
+        finally:
+            mapper.kill()
+            mapper.wait()
         self.canary = self.answers_expected(CANARY)
         for server in plan.SERVERS:
             self.server_start(server)
