@@ -142,6 +142,12 @@ static bool hard(const struct view *view, struct policy_verdict *verdict)
            say_of(verdict, POLICY_TAKEOVER_FAILS, ROUTE_WITHDRAW, view->failing);
 }
 
+/* Too few others are there: not to announce would be worse than whatever speaks against it. */
+static bool needed(const struct view *view)
+{
+    return view->guard.on && view->guard.known && !view->guard.met;
+}
+
 /* Others have been told that we do not stay since the operator's word; they may be counted on once
  * they had time to hear it. */
 static int64_t operator_settled_ns(const struct view *view)
@@ -158,15 +164,14 @@ static bool operator_may_leave(const struct view *view)
            (view->now_ns >= operator_settled_ns(view) || view->policy->want.wish == ROUTE_WITHDRAW);
 }
 
-/* It may not leave, or has to come back: nobody else would be left. Before we know that it stays as
- * it is. */
+/* It may not leave yet, or ever: it stays as it is, unless nobody else would be left. */
 static bool operator_waits(const struct view *view, struct policy_verdict *verdict)
 {
     if (view->now_ns < operator_settled_ns(view)) {
         verdict->until_ns = operator_settled_ns(view);
     }
     return say(verdict, POLICY_OPERATOR_WAITS,
-               view->guard.known ? ROUTE_ANNOUNCE : view->policy->want.wish);
+               needed(view) ? ROUTE_ANNOUNCE : view->policy->want.wish);
 }
 
 static bool operator_leaves(const struct view *view, struct policy_verdict *verdict)
@@ -228,12 +233,6 @@ static bool operator_announces(const struct view *view, struct policy_verdict *v
 {
     return view->input->override->action == OVERRIDE_ANNOUNCE &&
            say(verdict, POLICY_OPERATOR_ANNOUNCES, ROUTE_ANNOUNCE);
-}
-
-/* Too few others are there: announcing late would be worse than what it guards against. */
-static bool needed(const struct view *view)
-{
-    return view->guard.on && view->guard.known && !view->guard.met;
 }
 
 static bool gate(const struct view *view, struct policy_verdict *verdict)
