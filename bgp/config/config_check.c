@@ -22,7 +22,8 @@
 #define SUBJECT_LEN 320
 
 /* A new type is a new file and a line here. */
-static const struct config_check_type *const types[] = {&config_check_dns};
+static const struct config_check_type *const types[] = {&config_check_dns, &config_check_http,
+                                                        &config_check_tcp};
 
 #define TYPES_N (sizeof(types) / sizeof(types[0]))
 

@@ -33,6 +33,8 @@ struct config_check_type {
 };
 
 extern const struct config_check_type config_check_dns;
+extern const struct config_check_type config_check_http;
+extern const struct config_check_type config_check_tcp;
 
 /* `server` of a check, required; sets its family too. */
 int config_read_server(const struct yaml_node *node, uint16_t default_port,

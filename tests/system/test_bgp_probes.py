@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What isochrone-bgp's checks say of real servers on loopback: a signed zone on Knot and on our edge."""
+"""What isochrone-bgp's checks say of real servers on loopback: a signed zone on Knot and on our edge, pages of
+nginx."""
 import json
 import os
 import pathlib
+import shutil
+import socket
 import subprocess
+import time
 
 import pytest
 
 from edge_lab import Edge, zone_text
-from peer_servers import Peer
+from peer_servers import SBIN, Peer, free_port
 from signed_zones import sign, tools_missing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -106,3 +110,124 @@ def test_what_does_not_fit_is_asked_for_over_tcp(servers, tmp_path):
 def test_a_vip_is_never_asked_elsewhere(tmp_path, transport):
     check = once(tmp_path, vip={"type": "dns", "server": "192.0.2.53", "name": "example.com.", "transport": transport})["vip"]
     assert said(check)[:2] == ("fail", "dead")
+
+
+NGINX = """daemon off; master_process off; pid {dir}/nginx.pid; error_log stderr;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
+  scgi_temp_path {dir}/t5;
+  server {{
+    listen 127.0.0.1:{plain};
+    listen 127.0.0.1:{tls} ssl;
+    ssl_certificate {dir}/server.pem;
+    ssl_certificate_key {dir}/server.key;
+    add_header X-Pop fra1;
+    location = /health {{ return 200 "all is well"; }}
+    location = /moved {{ return 302 http://127.0.0.1:{plain}/health; }}
+    location = /broken {{ return 503; }}
+    location /files/ {{ alias {dir}/files/; }}
+  }}
+}}
+"""
+
+
+def certificate(folder):
+    """Its own authority, for www.example.com."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                    "2", "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com", "-keyout",
+                    folder / "server.key", "-out", folder / "server.pem"], check=True, capture_output=True, timeout=20)
+
+
+@pytest.fixture(name="nginx", scope="module")
+def nginx_fixture(tmp_path_factory):
+    program = shutil.which("nginx", path=SBIN)
+    if not program:
+        pytest.skip("nginx is not installed")
+    folder = tmp_path_factory.mktemp("nginx")
+    ports = {"plain": free_port(), "tls": free_port()}
+    certificate(folder)
+    (folder / "files").mkdir()
+    (folder / "files/big").write_bytes(b"x" * 1_000_000 + b"the end")
+    (folder / "nginx.conf").write_text(NGINX.format(dir=folder, **ports))
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen([program, "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf"], stdout=log,
+                                   stderr=log, stdin=subprocess.DEVNULL)
+    for port in ports.values():
+        deadline = time.monotonic() + 10
+        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.02)
+    yield {**ports, "ca": str(folder / "server.pem")}
+    process.terminate()
+    process.wait(10)
+
+
+def test_pages(nginx, tmp_path):
+    def page(path, **keys):
+        return {"type": "http", "url": f"http://127.0.0.1:{nginx['plain']}{path}", **keys}
+
+    checks = once(
+        tmp_path,
+        fine=page("/health", expect={"body": "is well", "headers": {"x-pop": "fra1"}}),
+        moved=page("/moved"),
+        moved_as_said=page("/moved", expect={"status": [301, 302]}),
+        broken=page("/broken"),
+        other_body=page("/health", expect={"body": "is bad"}),
+        other_pop=page("/health", expect={"headers": {"X-Pop": "sin1"}}),
+        big=page("/files/big"),
+        named={"type": "http", "url": f"http://www.example.com:{nginx['plain']}/health",
+               "server": f"127.0.0.1@{nginx['plain']}"},
+        nobody={"type": "http", "url": f"http://127.0.0.1:{free_port()}/"},
+        vip={"type": "http", "url": "http://192.0.2.53/"},
+    )
+    assert said(checks["fine"]) == ("pass", "none", "status 200, 11 bytes")
+    assert said(checks["moved"]) == ("fail", "wrong", "status 302")
+    assert checks["moved_as_said"]["verdict"] == "pass"
+    assert said(checks["broken"]) == ("fail", "wrong", "status 503")
+    assert said(checks["other_body"]) == ("fail", "wrong", "status 200, body is not as expected in 11 bytes")
+    assert said(checks["other_pop"]) == ("fail", "wrong", "status 200, X-Pop is not as expected")
+    assert said(checks["big"]) == ("pass", "none", "status 200, 65536 bytes and more")
+    assert said(checks["named"]) == ("pass", "none", "status 200, 11 bytes")
+    assert said(checks["nobody"]) == ("fail", "dead", "nobody listens (refused)")
+    assert said(checks["vip"])[:2] == ("fail", "dead")
+
+
+def test_certificates(nginx, tmp_path):
+    server = f"127.0.0.1@{nginx['tls']}"
+    name = f"https://www.example.com:{nginx['tls']}/health"
+    checks = once(
+        tmp_path,
+        known={"type": "http", "url": name, "server": server, "ca": nginx["ca"], "timeout": "5s"},
+        unknown={"type": "http", "url": name, "server": server, "timeout": "5s"},
+        other_name={"type": "http", "url": name.replace("www", "w"), "server": server, "ca": nginx["ca"], "timeout": "5s"},
+        insecure={"type": "http", "url": name.replace("www", "w"), "server": server, "insecure": True, "timeout": "5s"},
+        no_file={"type": "http", "url": name, "server": server, "ca": "/nowhere.pem", "timeout": "5s"},
+        plain={"type": "http", "url": f"https://127.0.0.1:{nginx['plain']}/", "timeout": "5s"},
+    )
+    assert said(checks["known"]) == ("pass", "none", "status 200, 11 bytes")
+    assert checks["unknown"]["cause"] == "wrong" and "certificate" in checks["unknown"]["evidence"], checks["unknown"]
+    assert checks["other_name"]["cause"] == "wrong" and "w.example.com" in checks["other_name"]["evidence"]
+    assert checks["insecure"]["verdict"] == "pass"
+    assert said(checks["no_file"])[:2] == ("unknown", "internal"), "our own file is missing"
+    assert checks["plain"]["cause"] == "wrong", checks["plain"]
+
+
+def test_connections(nginx, tmp_path):
+    server = f"127.0.0.1@{nginx['plain']}"
+    checks = once(
+        tmp_path,
+        open={"type": "tcp", "server": server},
+        talks={"type": "tcp", "server": server, "send": "GET /health HTTP/1.0\r\n\r\n", "expect": "all is well"},
+        nonsense={"type": "tcp", "server": server, "send": "nonsense\r\n\r\n", "expect": "all is well"},
+        waits={"type": "tcp", "server": server, "expect": "220 "},
+        nobody={"type": "tcp", "server": f"127.0.0.1@{free_port()}"},
+        vip={"type": "tcp", "server": "192.0.2.53@80"},
+    )
+    assert said(checks["open"]) == ("pass", "none", "connected")
+    assert checks["talks"]["verdict"] == "pass"
+    assert said(checks["nonsense"])[1] == "wrong" and "closed after" in checks["nonsense"]["evidence"]
+    assert said(checks["waits"]) == ("fail", "silent", "no answer in 500 ms")
+    assert said(checks["nobody"]) == ("fail", "dead", "nobody listens (refused)")
+    assert said(checks["vip"])[:2] == ("fail", "dead")

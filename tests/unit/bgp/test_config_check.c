@@ -5,10 +5,13 @@
 #include "bgp/config/config.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "bgp/probe/probe_dns.h"
+#include "bgp/probe/probe_http.h"
+#include "bgp/probe/probe_tcp.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define MS CLOCK_NS_PER_MS
@@ -81,6 +84,83 @@ Test(config_check, dns_keys)
     cr_assert_eq(settings->lag_ns, 90000 * MS);
     cr_assert_eq(settings->reference_check.qtype, 6);
     config_free(config);
+}
+
+Test(config_check, tcp_and_http_keys)
+{
+    struct failure failure;
+    struct config *config = load(
+        "vips:\n" VIP4 "checks:\n"
+        "  t: {type: tcp, server: \"192.0.2.53@25\", send: \"EHLO x\\r\\n\", expect: \"220 \"}\n"
+        "  h: {type: http, url: \"http://192.0.2.53:8080/x\"}\n"
+        "  s: {type: http, class: soft, url: \"https://www.example.com/\", server: "
+        "\"2001:db8::1\", ca: my.pem, expect: {status: [200, 404], body: ok, headers: {X-A: b}}}\n"
+        "  i: {type: http, class: soft, url: \"https://[2001:db8::2]/\", insecure: yes, expect: "
+        "{status: 204}}\n",
+        &failure);
+    const struct probe_tcp_settings *tcp;
+    const struct probe_http_settings *http;
+    char text[ADDRESS_TEXT_LEN];
+
+    cr_assert(config, "%s", failure.text);
+    tcp = config->checks[0].settings;
+    cr_assert_str_eq(tcp->send, "EHLO x\r\n");
+    cr_assert_eq(tcp->expect_len, 4);
+    cr_assert(config->checks[0].server_is_vip);
+    cr_assert_str_eq(config->checks[0].subject, "192.0.2.53:25 over TCP");
+    http = config->checks[1].settings;
+    cr_assert_str_eq(endpoint_format(&config->checks[1].server, text), "192.0.2.53:8080");
+    cr_assert(config->checks[1].server_is_vip);
+    cr_assert(http->statuses_n == 0 && !http->body && !http->ca && !http->insecure);
+    http = config->checks[2].settings;
+    cr_assert_str_eq(endpoint_format(&config->checks[2].server, text), "[2001:db8::1]:443");
+    cr_assert_eq(config->checks[2].family, ADDRESS_IPV6);
+    cr_assert(http->statuses_n == 2 && http->statuses[1] == 404);
+    cr_assert_str_eq(http->body, "ok");
+    cr_assert_str_eq(http->headers[0].name, "X-A");
+    cr_assert(strstr(http->ca, "my.pem"));
+    cr_assert_str_eq(config->checks[2].subject, "https://www.example.com/ at [2001:db8::1]:443");
+    http = config->checks[3].settings;
+    cr_assert_str_eq(endpoint_format(&config->checks[3].server, text), "[2001:db8::2]:443");
+    cr_assert(http->insecure && http->statuses_n == 1);
+    config_free(config);
+}
+
+Test(config_check, refusals_of_tcp_and_http)
+{
+    static const struct {
+        const char *keys;
+        const char *message;
+    } rows[] = {
+        {"type: tcp", "a tcp check needs a server"},
+        {"type: tcp, server: 192.0.2.53", "needs a port"},
+        {"type: tcp, server: \"192.0.2.53@1\", send: \"\"", "1 to 4096 bytes"},
+        {"type: tcp, server: \"192.0.2.53@1\", name: x.", "name"},
+        {"type: http", "an http check needs a url"},
+        {"type: http, url: \"ftp://192.0.2.53/\"", "http://HOST/PATH or https"},
+        {"type: http, url: \"file:///etc/passwd\"", "http://HOST/PATH or https"},
+        {"type: http, url: \"http://me:pw@192.0.2.53/\"", "http://HOST/PATH or https"},
+        {"type: http, url: \"http://192.0.2.53:99999/\"", "http://HOST/PATH or https"},
+        {"type: http, url: \"http://www.example.com/\"", "names are not looked up"},
+        {"type: http, url: \"http://192.0.2.53/\", expect: 200", "bgp.yaml:3:"},
+        {"type: http, url: \"http://192.0.2.53/\", expect: {status: 99}", "bgp.yaml:3:"},
+        {"type: http, url: \"http://192.0.2.53/\", expect: {status: []}", "1 to 16 statuses"},
+        {"type: http, url: \"http://192.0.2.53/\", expect: {headers: [a]}", "headers is a map"},
+        {"type: http, url: \"http://192.0.2.53/\", ca: a.pem, insecure: yes", "verifies nothing"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct failure failure;
+        char text[512];
+        struct config *config;
+
+        snprintf(text, sizeof(text), "vips:\n" VIP4 "checks: {a: {%s}}\n", rows[i].keys);
+        config = load(text, &failure);
+        cr_expect_null(config, "accepted: %s", rows[i].keys);
+        cr_expect(strstr(failure.text, rows[i].message), "%s\n-> %s", rows[i].keys, failure.text);
+        cr_expect_eq(strncmp(failure.text, "bgp.yaml:3:", 11), 0, "%s", failure.text);
+        config_free(config);
+    }
 }
 
 Test(config_check, refusals_say_where_and_why)
