@@ -204,6 +204,8 @@ static void control_drop(struct control *control, struct control_client *client)
             control->clients[i] = NULL;
         }
     }
+    /* closing does not end the watch while a process that was just forked has a copy */
+    (void)epoll_ctl(control->epoll_fd, EPOLL_CTL_DEL, client->fd, NULL);
     fd_close(&client->fd);
     free(client->out);
     free(client);

@@ -3,12 +3,16 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/isochrone-control.XXXXXX";
@@ -103,6 +107,32 @@ Test(control, a_line_that_does_not_end_and_a_client_that_dawdles_are_closed)
     cr_assert_eq(recv(idle, reply, 1, MSG_DONTWAIT), 0);
     cr_assert_eq(control_deadline_ns(control), INT64_MAX);
     close(idle);
+    close(fd);
+    control_close(control);
+}
+
+Test(control, a_closed_client_is_gone_though_a_forked_process_has_a_copy)
+{
+    struct control *control = control_start();
+    int fd = client_open();
+    struct pollfd item = {.fd = control_fd(control), .events = POLLIN};
+    char reply[4096];
+    pid_t child;
+
+    cr_assert_gt(exchange(control, fd, "{}\n", reply), 0);
+    child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            pause();
+        }
+    }
+    shutdown(fd, SHUT_RDWR);
+    cr_assert_eq(poll(&item, 1, 10000), 1);
+    control_run(control, 1);
+    cr_assert_eq(poll(&item, 1, 0), 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
     close(fd);
     control_close(control);
 }
