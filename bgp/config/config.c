@@ -36,6 +36,34 @@ int config_keep_text(struct arena *arena, const char *text, const char **ret_tex
     return *ret_text ? 0 : failure_set(failure, -ENOMEM, "out of memory");
 }
 
+int config_keep_path(struct arena *arena, const struct yaml_node *node, const char **ret_path,
+                     struct failure *failure)
+{
+    char *path = NULL;
+    int result = yaml_path(node, &path, failure);
+
+    result = result ? result : config_keep_text(arena, path, ret_path, failure);
+    free(path);
+    return result;
+}
+
+int config_keep_socket(struct arena *arena, const struct yaml_node *owner,
+                       const struct yaml_node *node, const char **ret_path, struct failure *failure)
+{
+    struct sockaddr_un address;
+    int result;
+
+    if (!node) {
+        return yaml_fail(owner, -EINVAL, failure, "control, a server's control socket, is missing");
+    }
+    result = config_keep_path(arena, node, ret_path, failure);
+    if (result == 0 && strlen(*ret_path) >= sizeof(address.sun_path)) {
+        return yaml_fail(node, -ENAMETOOLONG, failure, "a socket path is at most %zu bytes",
+                         sizeof(address.sun_path) - 1);
+    }
+    return result;
+}
+
 static int checks_read(const struct yaml_node *root, struct config *config, struct failure *failure)
 {
     const struct yaml_node *checks = yaml_get(root, "checks");
@@ -259,21 +287,9 @@ static int neighbors_read(const struct yaml_node *root, struct config *config,
 static int control_read(const struct yaml_node *node, struct config *config,
                         struct failure *failure)
 {
-    struct sockaddr_un address;
-    char *path = NULL;
-    int result;
-
-    if (!node || yaml_is_off(node)) {
-        return 0;
-    }
-    result = yaml_path(node, &path, failure);
-    if (result == 0 && strlen(path) >= sizeof(address.sun_path)) {
-        result = yaml_fail(node, -ENAMETOOLONG, failure, "a socket path is at most %zu bytes",
-                           sizeof(address.sun_path) - 1);
-    }
-    result = result ? result : config_keep_text(config->arena, path, &config->control, failure);
-    free(path);
-    return result;
+    return !node || yaml_is_off(node)
+               ? 0
+               : config_keep_socket(config->arena, node, node, &config->control, failure);
 }
 
 /* A probe to a VIP that this host should have must not leave the host, or another PoP answers it.

@@ -22,8 +22,10 @@
 #define SUBJECT_LEN 320
 
 /* A new type is a new file and a line here. */
-static const struct config_check_type *const types[] = {&config_check_dns, &config_check_http,
-                                                        &config_check_tcp};
+static const struct config_check_type *const types[] = {
+    &config_check_dns,       &config_check_http,    &config_check_tcp,  &config_check_exec,
+    &config_check_interface, &config_check_process, &config_check_edge, &config_check_traffic,
+};
 
 #define TYPES_N (sizeof(types) / sizeof(types[0]))
 
@@ -81,7 +83,6 @@ static int class_read(const struct yaml_node *node, enum check_class *class,
     const char *text;
     const int result = node ? yaml_text(node, &text, failure) : 0;
 
-    *class = CHECK_HARD;
     if (!node || result < 0) {
         return result;
     }
@@ -196,6 +197,7 @@ int config_read_check(const struct yaml_node *node, struct arena *arena,
         return -EINVAL;
     }
     ret_check->type = type->probe;
+    ret_check->class = type->class;
     result = keys_check(node, type, failure);
     result = result ? result : config_keep_text(arena, yaml_key(node), &ret_check->name, failure);
     result = result ? result : class_read(yaml_get(node, "class"), &ret_check->class, failure);

@@ -208,4 +208,4 @@ static const char *const keys[] = {"server",    "name",  "qtype",  "ecs",       
                                    "transport", "tries", "serial", "signature", NULL};
 
 const struct config_check_type config_check_dns = {
-    .probe = &probe_dns, .keys = keys, .read = dns_read};
+    .probe = &probe_dns, .class = CHECK_HARD, .keys = keys, .read = dns_read};

@@ -27,6 +27,7 @@ int config_read_check(const struct yaml_node *node, struct arena *arena,
  */
 struct config_check_type {
     const struct probe_type *probe;
+    enum check_class class;  /* unless said */
     const char *const *keys; /* ends with NULL */
     int (*read)(const struct yaml_node *node, struct arena *arena, struct config_check *check,
                 struct failure *failure);
@@ -35,6 +36,20 @@ struct config_check_type {
 extern const struct config_check_type config_check_dns;
 extern const struct config_check_type config_check_http;
 extern const struct config_check_type config_check_tcp;
+extern const struct config_check_type config_check_edge;
+extern const struct config_check_type config_check_exec;
+extern const struct config_check_type config_check_interface;
+extern const struct config_check_type config_check_process;
+extern const struct config_check_type config_check_traffic;
+
+/* A path, relative to the folder of the file, that lives as long as the configuration. */
+int config_keep_path(struct arena *arena, const struct yaml_node *node, const char **ret_path,
+                     struct failure *failure);
+
+/* The same of a Unix socket; `node` is required, or `owner` needs a control socket. */
+int config_keep_socket(struct arena *arena, const struct yaml_node *owner,
+                       const struct yaml_node *node, const char **ret_path,
+                       struct failure *failure);
 
 /* `server` of a check, required; sets its family too. */
 int config_read_server(const struct yaml_node *node, uint16_t default_port,

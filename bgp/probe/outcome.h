@@ -27,7 +27,9 @@ enum probe_cause {
 struct probe_outcome {
     enum health_observation observation;
     enum probe_cause cause;
+    bool mild;          /* a failure that may mark as degraded and never withdraws */
     int64_t elapsed_ns; /* from the start of the probe */
+    int64_t generation; /* of the map that was seen, to be compared with that of peers; 0: none */
     char evidence[PROBE_EVIDENCE_LEN];
 };
 
