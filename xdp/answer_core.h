@@ -6,7 +6,7 @@
  *   question_read    header, name, type                    (xdp/question_core.h)
  *   option_read      OPT                                   (xdp/option_core.h)
  *   find_read        the template                          (xdp/find_core.h)
- *   answer_static    its body, or
+ *   answer_body      its body
  *   answer_service   whom this client is sent to, their records
  *   answer_opt       what the query's OPT asked for
  *   frame_finish     everything in front of it, checksums  (xdp/frame_core.h)
@@ -52,7 +52,7 @@ BYTES_INLINE enum fast_reason answer_append(struct work *work, const __u8 *block
     return ANSWER_OK;
 }
 
-BYTES_INLINE enum fast_reason answer_static(struct work *work, const struct find *find)
+BYTES_INLINE enum fast_reason answer_body(struct work *work, const struct find *find)
 {
     const struct fast_template *template = find_template(find);
     __u32 name_room = NAME_WORDS((__u32) template->name_len) * 8;
@@ -375,9 +375,9 @@ BYTES_INLINE enum fast_reason answer_write(struct work *work, const struct fast_
     work->ecs_scope = 0;
     work->answer = template->answer;
     WORK_BARRIER();
-    if (template->kind == FAST_STATIC) {
-        reason = answer_static(work, &find);
-    } else {
+    reason = answer_body(work, &find);
+    WORK_BARRIER();
+    if (reason == ANSWER_OK && template->kind != FAST_STATIC) {
         reason = answer_service(work, tables, states, template);
     }
     WORK_BARRIER();

@@ -145,7 +145,7 @@ struct fast_bucket {
 
 enum fast_kind {
     FAST_STATIC = 1, /* the body stands in the template */
-    FAST_GEO = 2,    /* the body is that of the picked PoPs, one after the other */
+    FAST_GEO = 2,    /* behind it comes that of the picked PoPs, one after the other */
 };
 
 enum fast_answer {
@@ -160,7 +160,8 @@ enum fast_answer {
 #define FAST_DO_SAME 1u /* with DO set the answer is the same but for the DO bit of its OPT */
 
 /* At a 64-byte boundary, never across the end of a block: this, the name (lower case, padded with
- * zeroes to 8 bytes), and for FAST_STATIC the body: everything between question and OPT. */
+ * zeroes to 8 bytes), and the body: for FAST_STATIC everything between question and OPT, for
+ * FAST_GEO what comes before the picks: aliases that lead to the service. */
 struct fast_template {
     __u8 name_len; /* wire form, with the root's zero byte */
     __u8 kind;     /* enum fast_kind */
@@ -168,7 +169,7 @@ struct fast_template {
     __u8 attributes;
     __u16 qtype;    /* host order; so for the next ones */
     __u16 flags;    /* of the header: QR, AA, RCODE */
-    __u16 answer_n; /* FAST_GEO: 0, variants count */
+    __u16 answer_n; /* of the body; the variants' come to it */
     __u16 authority_n;
     __u16 additional_n; /* without OPT */
     __u16 body_len;

@@ -347,6 +347,8 @@ int template_builder_add_geo(struct template_builder *builder, const struct temp
                                  .attributes = answer->attributes,
                                  .qtype = answer->qtype,
                                  .flags = answer->flags,
+                                 .answer_n = answer->front_rr_n,
+                                 .body_len = (__u16)answer->front_len,
                                  .family = answer->family,
                                  .want = answer->want,
                                  .map = answer->map,
@@ -358,7 +360,12 @@ int template_builder_add_geo(struct template_builder *builder, const struct temp
         answer->variants >= builder->block_n) {
         return -EINVAL;
     }
-    status = template_add(builder, answer->name, &head, NULL);
+    if (answer->front_len > FAST_BODY_MAX) {
+        builder->counts.left_out_n++;
+        return 0;
+    }
+    head.body_sum = template_sum(answer->front, answer->front_len);
+    status = template_add(builder, answer->name, &head, answer->front);
     builder->counts.geo_n += status == 1;
     return status;
 }

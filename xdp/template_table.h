@@ -38,7 +38,8 @@ struct template_variant {
     uint16_t ttl_stride;
 };
 
-/* Variants of a service and family, added once and used by every name that leads to it. */
+/* Variants of a service and family, added once and used by every name at which they are the same.
+ */
 struct template_variants {
     const struct template_variant *by_pop; /* MAP_STATES of them */
 };
@@ -53,7 +54,10 @@ struct template_geo {
     uint16_t map;     /* index in the image */
     uint8_t family;   /* enum map_family: column of the states */
     uint8_t want;
-    uint32_t variants; /* what template_builder_add_variants() returned */
+    uint32_t variants;    /* what template_builder_add_variants() returned */
+    const uint8_t *front; /* records before those of the picks */
+    size_t front_len;
+    uint16_t front_rr_n;
 };
 
 struct template_counts {

@@ -36,8 +36,8 @@ enum render_reason {
     RENDER_ELSEWHERE, /* a referral, or no zone of ours */
     RENDER_FAILING,   /* SERVFAIL */
     RENDER_UNUSUAL,   /* another type of answer: not authoritative, an extended error ... */
-    RENDER_BEHIND,    /* a service's choice, but not its own name's: behind an alias of the zone, in
-                         an HTTPS record */
+    RENDER_BEHIND,    /* a service's choice in a form that no template has: in an HTTPS record, in
+                         a loop of aliases */
     RENDER_MIXED,     /* a service's choice with records in other sections */
     RENDER_SPELLING,  /* the answer repeats how the query spelt the name (RFC 6672 section 2.2) */
     RENDER_REASONS,

@@ -2,7 +2,8 @@
  *
  * Answers that a service chooses. Each PoP's part is what answer() says when nobody else is left,
  * asked twice, with two TTLs: the bytes that differ are the TTL of the service. Then, for every
- * name, what it says with everybody up must be the parts of those it picked.
+ * name, what it says with everybody up must be the parts of those it picked. Where aliases of zones
+ * lead to the service, they stand in front, the same for all.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #define RENDER_RR_FIXED 12u /* of a record whose owner is a pointer */
 #define RENDER_TTL_AT 6u
 #define RENDER_OWN 0xc00cu /* a pointer to the question's name */
+#define RENDER_POINTER 0xc000u
 
 /* The column of a service that the last question was answered from. */
 static enum map_family render_family(const struct render_work *work)
@@ -24,9 +26,9 @@ static enum map_family render_family(const struct render_work *work)
     return work->ask.trace.service->is_alias ? SERVICE_ALIAS_FAMILY : work->ask.trace.family;
 }
 
-/* Whether the reply begins with what the service says of the question's own name. */
-static bool render_is_own(const struct render_reply *reply, const struct service *service,
-                          uint16_t qtype)
+/* Whether the reply begins with what the service says, of `owner`. */
+static bool render_is_of(const struct render_reply *reply, const struct service *service,
+                         uint16_t owner, uint16_t qtype)
 {
     uint16_t type = service->is_alias ? WIRE_TYPE_CNAME : qtype;
 
@@ -34,8 +36,58 @@ static bool render_is_own(const struct render_reply *reply, const struct service
         return false;
     }
     return reply->counts[0] && reply->body_len >= RENDER_RR_FIXED &&
-           wire_get_u16(reply->body) == RENDER_OWN && wire_get_u16(reply->body + 2) == type &&
+           wire_get_u16(reply->body) == owner && wire_get_u16(reply->body + 2) == type &&
            wire_get_u32(reply->body + RENDER_TTL_AT) == RENDER_TTL_ONE;
+}
+
+/* --- what stands in front --- */
+
+/* Up to the first record that is no alias. False: what is there has another form. */
+static bool render_front_find(const struct render_reply *reply, struct render_front *front)
+{
+    *front = (struct render_front){.owner = RENDER_OWN};
+    for (; front->rr_n < reply->counts[0]; front->rr_n++) {
+        const uint8_t *record = reply->body + front->len;
+
+        if (reply->body_len - front->len < RENDER_RR_FIXED ||
+            (wire_get_u16(record) & RENDER_POINTER) != RENDER_POINTER) {
+            return false;
+        }
+        if (wire_get_u16(record + 2) != WIRE_TYPE_CNAME) {
+            front->owner = wire_get_u16(record);
+            return true;
+        }
+        front->len += RENDER_RR_FIXED + (size_t)wire_get_u16(record + 10);
+        if (front->len > reply->body_len) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* The reply without what stands in front; where that is another one than before work->plain, with
+ * nothing left. */
+static void render_front_drop(const struct render_work *work, struct render_reply *reply)
+{
+    const struct render_front *front = &work->front;
+
+    if (reply->body_len < front->len || reply->counts[0] < front->rr_n ||
+        memcmp(reply->body, work->plain.body - front->len, front->len) != 0) {
+        reply->counts[0] = 0;
+        reply->body_len = 0;
+        return;
+    }
+    reply->body += front->len;
+    reply->body_len -= front->len;
+    reply->counts[0] = (uint16_t)(reply->counts[0] - front->rr_n);
+}
+
+/* As render_ask(), of what is behind the front. */
+static void render_ask_behind(struct render_work *work, const uint8_t *name, uint16_t qtype,
+                              enum render_form form, struct render_reply *ret_reply)
+{
+    render_ask(&work->ask, name, qtype, form, ret_reply);
+    render_front_drop(work, ret_reply);
 }
 
 /* --- the part of one PoP --- */
@@ -86,13 +138,13 @@ static enum render_reason render_forms(struct render_work *work, const uint8_t *
                                        uint16_t qtype, const struct render_reply *reply,
                                        uint8_t *attributes)
 {
-    render_ask(&work->ask, name, qtype, RENDER_DO, &work->other);
+    render_ask_behind(work, name, qtype, RENDER_DO, &work->other);
     if (work->other.outcome.opt_len != EDNS_OPT_LEN) {
         return RENDER_UNUSUAL;
     }
     if (!render_reply_same(reply, &work->other)) {
         *attributes = 0;
-        render_ask(&work->ask, name, qtype, RENDER_UPPER, &work->other);
+        render_ask_behind(work, name, qtype, RENDER_UPPER, &work->other);
         if (!render_reply_same(reply, &work->other)) {
             return RENDER_SPELLING;
         }
@@ -124,13 +176,13 @@ static enum render_reason render_pop(struct render_work *work, const struct serv
     enum render_reason reason;
 
     render_ask_force(&work->ask, service, pop, RENDER_TTL_OTHER);
-    render_ask(&work->ask, name, qtype, RENDER_PLAIN, &work->other);
+    render_ask_behind(work, name, qtype, RENDER_PLAIN, &work->other);
     render_ask_force(&work->ask, service, pop, RENDER_TTL_ONE);
-    render_ask(&work->ask, name, qtype, RENDER_PLAIN, &work->upper);
+    render_ask_behind(work, name, qtype, RENDER_PLAIN, &work->upper);
     if (one->outcome.kind != ANSWER_GEO || one->outcome.truncated ||
         work->ask.trace.service != service || work->ask.trace.picks.count != 1 ||
         work->ask.trace.picks.pop[0] != pop || one->flags != work->plain.flags ||
-        !render_is_own(one, service, qtype)) {
+        !render_is_of(one, service, work->front.owner, qtype)) {
         return RENDER_UNUSUAL;
     }
     reason = render_part(work, &work->upper, &work->other, variant);
@@ -190,14 +242,14 @@ static const struct render_variants *render_variants_get(struct render_work *wor
                                                          const struct service *service,
                                                          const uint8_t *name, uint16_t qtype)
 {
-    uint8_t len = service->is_alias ? (uint8_t)name_len(name) : 0;
+    uint16_t place = service->is_alias ? (uint16_t)name_len(name) : work->front.owner;
     enum map_family family = render_family(work);
     struct render_variants *variants;
     uint32_t number = work->first[service->index];
 
     for (; number; number = work->variants[number - 1].next) {
         variants = &work->variants[number - 1];
-        if (variants->qtype == qtype && variants->name_len == len) {
+        if (variants->qtype == qtype && variants->place == place) {
             return variants;
         }
     }
@@ -207,7 +259,7 @@ static const struct render_variants *render_variants_get(struct render_work *wor
     }
     *variants = (struct render_variants){.next = work->first[service->index],
                                          .qtype = qtype,
-                                         .name_len = len,
+                                         .place = place,
                                          .attributes = FAST_DO_SAME};
     work->first[service->index] = work->variants_n;
     variants->reason = render_parts(work, service, family, name, variants);
@@ -258,7 +310,17 @@ enum render_reason render_geo(struct render_work *work, const uint8_t *name, uin
     const struct render_variants *variants;
     enum render_reason reason;
 
-    if (!service || !render_is_own(&work->plain, service, qtype)) {
+    work->front = (struct render_front){.owner = RENDER_OWN};
+    if (!service || (!service->is_alias && !render_front_find(&work->plain, &work->front))) {
+        return RENDER_BEHIND;
+    }
+    answer.front = work->plain.body;
+    answer.front_len = work->front.len;
+    answer.front_rr_n = work->front.rr_n;
+    work->plain.body += work->front.len;
+    work->plain.body_len -= work->front.len;
+    work->plain.counts[0] = (uint16_t)(work->plain.counts[0] - work->front.rr_n);
+    if (!render_is_of(&work->plain, service, work->front.owner, qtype)) {
         return RENDER_BEHIND;
     }
     answer.service = service->index;

@@ -12,12 +12,20 @@
 
 struct arena;
 
-/* The records each PoP of a service contributes, for a type: the same at all its names, or, where
- * its answer is an alias that pointers lead into, at all its names of one length. */
+/* What stands before the service's records: the aliases of zones that lead to it. */
+struct render_front {
+    size_t len;
+    uint16_t rr_n;
+    uint16_t owner; /* of the service's records: a pointer */
+};
+
+/* The records each PoP of a service contributes, for a type: the same wherever their owner is the
+ * same pointer, or, where its answer is an alias that pointers lead into, at all its names of one
+ * length. */
 struct render_variants {
     uint32_t next; /* index + 1 of the service's next ones */
     uint16_t qtype;
-    uint8_t name_len;          /* 0: any */
+    uint16_t place;            /* the pointer, or the length */
     enum render_reason reason; /* RENDER_TAKEN: they are in the table; else why not */
     uint8_t attributes;
     uint32_t block;                          /* in the table */
@@ -34,6 +42,7 @@ struct render_work {
     uint32_t variants_room;
     bool failed; /* out of memory: what is asked of it from then on says RENDER_FULL */
     struct render_reply plain, upper, other;
+    struct render_front front; /* of what is being rendered; `plain` goes on behind it */
 };
 
 int render_work_init(struct render_work *work, const struct snapshot *snapshot, uint32_t block_max,

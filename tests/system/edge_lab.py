@@ -28,6 +28,7 @@ static IN A 192.0.2.{serial}
 www IN A 192.0.2.99
 www IN AAAA 2001:db8::99
 big IN TXT {big}
+alias IN CNAME www
 """
 
 MAPPER = """pops:

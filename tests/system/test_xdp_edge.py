@@ -133,6 +133,8 @@ QUESTIONS = [
     ("a service, by its client", query("www.example.com.", options=[ecs("20.1.2.0/24")]), "kernel", None),
     ("another client", query("www.example.com.", options=[ecs("20.2.2.0/24")]), "kernel", None),
     ("a client of IPv6", query("www.example.com.", "AAAA", options=[ecs("2400:1::/56")]), "kernel", None),
+    ("an alias of a service", query("alias.example.com.", options=[ecs("20.1.2.0/24")]), "kernel", None),
+    ("an alias, for a client of IPv6", query("alias.example.com.", "AAAA", options=[ecs("2400:2::/56")]), "kernel", None),
     ("by who sends it", query("www.example.com."), "kernel", None),
     ("name server identity", query("www.example.com.", options=[dns.edns.GenericOption(3, b"")]), "kernel", None),
     ("a cookie", query("www.example.com.", options=[dns.edns.GenericOption(10, bytes(range(8)))]), "kernel", None),

