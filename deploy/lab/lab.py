@@ -113,11 +113,11 @@ class Lab(Spaces):
         (self.folder / "exabgp.conf").write_text(config)
         self.restart_exabgp()
 
-    def restart_exabgp(self):
+    def restart_exabgp(self, more=None):
         # Elsewhere ExaBGP should run as its own user; here the folder and the programs may be readable by root only.
         self.start("exabgp", self.pop, [find("exabgp"), self.folder / "exabgp.conf"], {
             "exabgp.api.ack": "true", "exabgp.api.cli": "false", "exabgp.daemon.user": "root",
-            "exabgp.log.destination": "stdout", "exabgp.tcp.bind": ""})
+            "exabgp.log.destination": "stdout", "exabgp.tcp.bind": "", **(more or {})})
 
     def down(self):
         """Ends what is inside the namespaces, then removes them and the folder's content."""

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("ISOCHRONE_BIN", ROOT / "build/release/bin")).resolve()
 RESPONDER = ROOT / "tests/lab/responder.py"
 sys.path.insert(0, str(ROOT / "deploy/lab"))
+import bgp_transitions  # noqa: E402  pylint: disable=wrong-import-position
 import lab as viplab  # noqa: E402  pylint: disable=wrong-import-position
 from lab import VIP4, VIP6  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -232,6 +233,23 @@ def test_exabgp_frozen_while_everything_changes(lab):
     time.sleep(1)
     assert lab.routed(VIP4) and not lab.routed(VIP6)
     assert told(lab, "no reply to")
+
+
+def test_a_few_hundred_transitions(tmp_path):
+    """bgp_transitions.py in short: many VIPs at once, and the router has what is wanted after each round."""
+    numbers = bgp_transitions.run(tmp_path / "lab", BIN / "isochrone-bgp", 400)
+    print(numbers)
+    assert numbers["transitions"] >= 400 and numbers["acknowledged"] == numbers["transitions"]
+    assert [numbers[name] for name in ("refused", "timeouts", "strays", "mismatches")] == [0, 0, 0, 0]
+
+
+def test_exabgp_stops_in_order(lab):
+    helper, begin = lab.helper(), lab.kill("exabgp", signal.SIGTERM)
+    report("ExaBGP SIGTERMed -> route gone", lab.wait_change(VIP4, "removed", begin))
+    viplab.wait_for(lambda: not lab.alive("exabgp"), 5, "the end of ExaBGP")
+    viplab.wait_for(lambda: not lab.pids(lab.pop) or all("isochrone-bgp" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+                                                         for pid in lab.pids(lab.pop)), 2, "the end of both processes")
+    assert helper and not (lab.folder / "bgp.sock").exists()
 
 
 def vip_lab(*arguments):
