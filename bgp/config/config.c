@@ -317,8 +317,9 @@ static int lease_read(const struct yaml_node *node, struct config *config, struc
 static int root_read(const struct yaml_node *root, struct config *config, struct failure *failure)
 {
     static const char *const known[] = {
-        "vips",    "announce",      "checks",   "neighbors", "control",  "drain", "restart_grace",
-        "startup", "soft_withdraw", "last_pop", "damping",   "local_as", "lease", NULL};
+        "vips",          "announce",         "checks",        "neighbors", "control", "drain",
+        "restart_grace", "startup",          "soft_withdraw", "last_pop",  "damping", "local_as",
+        "lease",         "graceful_restart", "closed_loop",   "instance",  NULL};
     static const char *const later[] = {"metrics", "guard", "state_dir", "peers", NULL};
     int result = config_check_keys(root, known, later, failure);
 
@@ -327,6 +328,7 @@ static int root_read(const struct yaml_node *root, struct config *config, struct
     result = result ? result : neighbors_read(root, config, failure);
     result = result ? result : config_read_policy(root, config, failure);
     result = result ? result : control_read(yaml_get(root, "control"), config, failure);
+    result = result ? result : config_read_exabgp(root, config, failure);
     result = result ? result : lease_read(yaml_get(root, "lease"), config, failure);
     if (result == 0) {
         servers_mark(config);

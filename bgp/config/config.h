@@ -16,6 +16,7 @@
 #include "bgp/decide/budget.h"
 #include "bgp/decide/health.h"
 #include "bgp/decide/policy.h"
+#include "bgp/speak/exabgp.h"
 #include "bgp/speak/route.h"
 
 #define CONFIG_VIPS_MAX 64
@@ -72,7 +73,8 @@ struct config_neighbor {
 struct config {
     const char *path;    /* as given */
     const char *control; /* socket path, or NULL */
-    int64_t lease_ns;    /* the holder goes on alone when it has heard nothing for so long */
+    struct exabgp_options exabgp;
+    int64_t lease_ns; /* the holder goes on alone when it has heard nothing for so long */
     size_t vips_n;
     struct route routes[CONFIG_VIPS_MAX]; /* of the VIP with the same index */
     struct config_vip vips[CONFIG_VIPS_MAX];

@@ -7,7 +7,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/number.h"
+
+#define LOOP_WAIT_NS (5 * CLOCK_NS_PER_S)
+#define LOOP_INTERVAL_NS (10 * CLOCK_NS_PER_S)
+#define LOOP_INTERVAL_MIN_NS (100 * CLOCK_NS_PER_MS)
+#define LOOP_MAX_NS (3600 * CLOCK_NS_PER_S)
 
 /* Numbers joined by ':', exactly `count` of them, each at most `max`. */
 static bool numbers_parse(const char *text, size_t count, uint64_t max, uint64_t ret_numbers[])
@@ -58,6 +64,25 @@ static int communities_read(const struct yaml_node *node, struct route_attribute
     return result;
 }
 
+static int large_community_read(const struct yaml_node *node, struct route_large_community *large,
+                                struct failure *failure)
+{
+    const char *text;
+    uint64_t numbers[3];
+    const int result = yaml_text(node, &text, failure);
+
+    if (result < 0) {
+        return result;
+    }
+    if (!numbers_parse(text, 3, UINT32_MAX, numbers)) {
+        return yaml_fail(node, -EINVAL, failure,
+                         "a large community is GLOBAL:LOCAL:LOCAL (RFC 8092)");
+    }
+    *large = (struct route_large_community){(uint32_t)numbers[0], (uint32_t)numbers[1],
+                                            (uint32_t)numbers[2]};
+    return 0;
+}
+
 static int large_communities_read(const struct yaml_node *node, struct route_attributes *attributes,
                                   struct failure *failure)
 {
@@ -65,19 +90,9 @@ static int large_communities_read(const struct yaml_node *node, struct route_att
 
     attributes->large_communities_n = 0;
     for (size_t i = 0; result == 0 && i < yaml_count(node); i++) {
-        const char *text;
-        uint64_t numbers[3];
-
-        result = yaml_text(yaml_item(node, i), &text, failure);
-        if (result == 0 && !numbers_parse(text, 3, UINT32_MAX, numbers)) {
-            return yaml_fail(yaml_item(node, i), -EINVAL, failure,
-                             "a large community is GLOBAL:LOCAL:LOCAL (RFC 8092)");
-        }
-        if (result == 0) {
-            attributes->large_communities[attributes->large_communities_n++] =
-                (struct route_large_community){(uint32_t)numbers[0], (uint32_t)numbers[1],
-                                               (uint32_t)numbers[2]};
-        }
+        result =
+            large_community_read(yaml_item(node, i), &attributes->large_communities[i], failure);
+        attributes->large_communities_n = i + 1;
     }
     return result;
 }
@@ -229,4 +244,87 @@ int config_read_neighbor(const struct yaml_node *node, struct config_neighbor *r
     }
     result = result ? result : router_id_read(node, ret_neighbor, failure);
     return result ? result : hold_time_read(yaml_get(node, "hold_time"), ret_neighbor, failure);
+}
+
+static int graceful_restart_read(const struct yaml_node *node, struct exabgp_options *options,
+                                 struct failure *failure)
+{
+    const char *text;
+    int result;
+
+    if (!node) {
+        return 0;
+    }
+    result = yaml_text(node, &text, failure);
+    if (result == 0 && strcmp(text, "allow") != 0 && strcmp(text, "refuse") != 0) {
+        return yaml_fail(node, -EINVAL, failure, "graceful_restart is refuse or allow");
+    }
+    options->graceful_restart = result == 0 && strcmp(text, "allow") == 0;
+    return result;
+}
+
+static int closed_loop_read(const struct yaml_node *node, struct exabgp_options *options,
+                            struct failure *failure)
+{
+    static const char *const known[] = {"peers", "wait", "interval", NULL};
+    static const char *const later[] = {"birdc", NULL};
+    const struct yaml_node *peers = yaml_get(node, "peers"), *item;
+    int result;
+
+    options->loop_wait_ns = LOOP_WAIT_NS;
+    options->loop_interval_ns = LOOP_INTERVAL_NS;
+    if (!node || yaml_is_off(node)) {
+        return 0;
+    }
+    result = config_check_keys(node, known, later, failure);
+    if (result == 0 && !peers) {
+        result = yaml_fail(node, -EINVAL, failure,
+                           "a closed loop needs peers: the neighbors that send our routes back");
+    }
+    result = result ? result : list_check(peers, EXABGP_LOOP_PEERS_MAX, "peers", failure);
+    for (size_t i = 0; result == 0 && i < yaml_count(peers); i++) {
+        result = yaml_address(yaml_item(peers, i), &options->loop_peers[i], failure);
+        options->loop_peers_n = i + 1;
+    }
+    if (result == 0 && (item = yaml_get(node, "wait"))) {
+        result =
+            yaml_duration_ns(item, CLOCK_NS_PER_MS, LOOP_MAX_NS, &options->loop_wait_ns, failure);
+    }
+    if (result == 0 && (item = yaml_get(node, "interval"))) {
+        result = yaml_duration_ns(item, LOOP_INTERVAL_MIN_NS, LOOP_MAX_NS,
+                                  &options->loop_interval_ns, failure);
+    }
+    return result;
+}
+
+static int instance_read(const struct yaml_node *node, struct config *config,
+                         struct failure *failure)
+{
+    int result;
+
+    if (!node) {
+        return 0;
+    }
+    result = large_community_read(node, &config->exabgp.instance, failure);
+    config->exabgp.has_instance = result == 0;
+    for (size_t i = 0; result == 0 && i < config->vips_n; i++) {
+        struct route_attributes *attributes = &config->routes[i].attributes;
+
+        if (attributes->large_communities_n == ROUTE_COMMUNITIES_MAX) {
+            return yaml_fail(node, -ERANGE, failure, "a VIP has %d large communities already",
+                             ROUTE_COMMUNITIES_MAX);
+        }
+        attributes->large_communities[attributes->large_communities_n++] = config->exabgp.instance;
+    }
+    return result;
+}
+
+int config_read_exabgp(const struct yaml_node *root, struct config *config, struct failure *failure)
+{
+    int result =
+        graceful_restart_read(yaml_get(root, "graceful_restart"), &config->exabgp, failure);
+
+    result =
+        result ? result : closed_loop_read(yaml_get(root, "closed_loop"), &config->exabgp, failure);
+    return result ? result : instance_read(yaml_get(root, "instance"), config, failure);
 }

@@ -75,6 +75,10 @@ int config_read_limits(const struct yaml_node *node, struct health_limits *limit
 int config_read_policy(const struct yaml_node *root, struct config *config,
                        struct failure *failure);
 
+/* `graceful_restart`, `closed_loop` and `instance`; after the VIPs. */
+int config_read_exabgp(const struct yaml_node *root, struct config *config,
+                       struct failure *failure);
+
 /* One entry of `neighbors`. */
 int config_read_neighbor(const struct yaml_node *node, struct config_neighbor *ret_neighbor,
                          struct failure *failure);

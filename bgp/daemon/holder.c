@@ -233,6 +233,7 @@ static void candidate_promote(struct holder *holder, int64_t now_ns)
         candidate_lose(holder, "out of memory", now_ns);
         return;
     }
+    speaker_configure(holder->speaker, &plan->exabgp);
     if (strcmp(holder->plan.lock, plan->lock) != 0) {
         fd_close(&holder->lock_fd);
         holder->lockless = holder->lock_missed = false;

@@ -37,6 +37,7 @@ int plan_make(const struct config *config, struct link_plan *ret_plan, struct fa
 {
     memset(ret_plan, 0, sizeof(*ret_plan));
     ret_plan->lease_ns = config->lease_ns;
+    ret_plan->exabgp = config->exabgp;
     ret_plan->vips_n = config->vips_n;
     for (size_t i = 0; i < config->vips_n; i++) {
         ret_plan->vips[i].prefix = config->routes[i].prefix;

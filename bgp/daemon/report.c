@@ -66,14 +66,14 @@ static json_t *vip_json(const struct announcer *announcer, size_t vip, int64_t n
         json_array_append_new(checks,
                               json_string(config->checks[config->vips[vip].checks[i]].name));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:s, s:s, s:f, s:o}", "vip",
-                     prefix_format(&config->routes[vip].prefix, name), "state",
-                     report_vip_state(announcer, vip), "wish",
-                     route_wish_name(state->verdict.want.wish), "acknowledged",
-                     exabgp_known_name(status.known), "holders", (int)status.holders_n, "degraded",
-                     state->verdict.degraded, "taken_over", state->adopted, "reason", state->reason,
-                     "changed_because", state->wish_reason, "since_s",
-                     age_seconds(now_ns - state->wish_since_ns), "checks", checks);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:s, s:b, s:b, s:s, s:s, s:f, s:o}", "vip",
+        prefix_format(&config->routes[vip].prefix, name), "state", report_vip_state(announcer, vip),
+        "wish", route_wish_name(state->verdict.want.wish), "acknowledged",
+        exabgp_known_name(status.known), "holders", (int)status.holders_n, "seen",
+        exabgp_seen_name(status.seen), "degraded", state->verdict.degraded, "taken_over",
+        state->adopted, "reason", state->reason, "changed_because", state->wish_reason, "since_s",
+        age_seconds(now_ns - state->wish_since_ns), "checks", checks);
 }
 
 static json_t *check_json(const struct announcer *announcer, size_t check, int64_t now_ns)
@@ -119,11 +119,12 @@ static json_t *exabgp_json(const struct announcer *announcer)
     const struct exabgp_counters *counters = &speaker->counters;
 
     return json_pack(
-        "{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "aligned", speaker->aligned,
+        "{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "aligned", speaker->aligned,
         "in_flight", speaker->in_flight, "commands", (json_int_t)counters->commands, "acknowledged",
         (json_int_t)counters->acknowledged, "refused", (json_int_t)counters->refused, "timeouts",
         (json_int_t)counters->timeouts, "strays", (json_int_t)counters->strays, "mismatches",
-        (json_int_t)counters->mismatches, "events", (json_int_t)counters->events, "bad_lines",
+        (json_int_t)counters->mismatches, "lost", (json_int_t)counters->lost, "repairs",
+        (json_int_t)counters->repairs, "events", (json_int_t)counters->events, "bad_lines",
         (json_int_t)counters->bad_lines);
 }
 

@@ -181,10 +181,34 @@ static void code_sentry(struct coder *coder, struct link_sentry *sentry)
     code_check(coder, &sentry->check);
 }
 
+static void code_large_community(struct coder *coder, struct route_large_community *large)
+{
+    code_u32(coder, &large->global);
+    code_u32(coder, &large->local1);
+    code_u32(coder, &large->local2);
+}
+
+static void code_options(struct coder *coder, struct exabgp_options *options)
+{
+    code_bool(coder, &options->graceful_restart);
+    options->loop_peers_n = code_count(coder, options->loop_peers_n, EXABGP_LOOP_PEERS_MAX);
+    for (size_t i = 0; i < options->loop_peers_n; i++) {
+        code_address(coder, &options->loop_peers[i], false);
+    }
+    code_time(coder, &options->loop_wait_ns);
+    code_time(coder, &options->loop_interval_ns);
+    must(coder, options->loop_wait_ns >= 0 && options->loop_wait_ns <= TIME_MAX_NS &&
+                    options->loop_interval_ns >= 0 && options->loop_interval_ns <= TIME_MAX_NS &&
+                    (options->loop_interval_ns > 0 || options->loop_peers_n == 0));
+    code_bool(coder, &options->has_instance);
+    code_large_community(coder, &options->instance);
+}
+
 static void code_plan(struct coder *coder, struct link_plan *plan)
 {
     code_time(coder, &plan->lease_ns);
     must(coder, plan->lease_ns > 0 && plan->lease_ns <= TIME_MAX_NS);
+    code_options(coder, &plan->exabgp);
     code_bytes(coder, plan->lock, sizeof(plan->lock));
     must(coder, plan->lock[sizeof(plan->lock) - 1] == '\0');
     plan->vips_n = code_count(coder, plan->vips_n, SPEAKER_ROUTES_MAX);
@@ -213,9 +237,7 @@ static void code_attributes(struct coder *coder, struct route_attributes *attrib
     attributes->large_communities_n =
         code_count(coder, attributes->large_communities_n, ROUTE_COMMUNITIES_MAX);
     for (size_t i = 0; i < attributes->large_communities_n; i++) {
-        code_u32(coder, &attributes->large_communities[i].global);
-        code_u32(coder, &attributes->large_communities[i].local1);
-        code_u32(coder, &attributes->large_communities[i].local2);
+        code_large_community(coder, &attributes->large_communities[i]);
     }
     attributes->as_path_n = code_count(coder, attributes->as_path_n, ROUTE_AS_PATH_MAX);
     for (size_t i = 0; i < attributes->as_path_n; i++) {
@@ -247,6 +269,7 @@ static void code_route_status(struct coder *coder, struct exabgp_route_status *r
     code_u32(coder, &route->holders_n);
     code_u32(coder, &route->failures_n);
     code_time(coder, &route->known_ns);
+    route->seen = (enum exabgp_seen)code_count(coder, route->seen, EXABGP_SEEN_NO);
 }
 
 static void code_sessions(struct coder *coder, struct exabgp_sessions *sessions)
@@ -267,9 +290,10 @@ static void code_status(struct coder *coder, struct speaker_status *status)
     struct exabgp_counters *counters = &status->counters;
     struct speaker_holder *holder = &status->holder;
     uint64_t *const numbers[] = {
-        &counters->commands, &counters->acknowledged, &counters->refused,   &counters->timeouts,
-        &counters->strays,   &counters->events,       &counters->bad_lines, &counters->mismatches,
-        &holder->brains,     &holder->leases_lost,    &holder->withdrawals,
+        &counters->commands,  &counters->acknowledged, &counters->refused,   &counters->timeouts,
+        &counters->strays,    &counters->events,       &counters->bad_lines, &counters->mismatches,
+        &counters->lost,      &counters->repairs,      &holder->brains,      &holder->leases_lost,
+        &holder->withdrawals,
     };
 
     code_bool(coder, &status->aligned);

@@ -50,6 +50,7 @@ struct link_vip {
 
 struct link_plan {
     int64_t lease_ns;
+    struct exabgp_options exabgp;
     char lock[LINK_PATH_MAX]; /* held by the one process that may steer; "": none */
     size_t vips_n;
     struct link_vip vips[SPEAKER_ROUTES_MAX];

@@ -21,6 +21,10 @@
 #define REALIGN_NS (100 * CLOCK_NS_PER_MS)
 /* The table is read again this often; that also proves that ExaBGP is alive. */
 #define VERIFY_NS (60 * CLOCK_NS_PER_S)
+/* When it has said nothing for so long it is asked whether it is there. */
+#define PING_NS (10 * CLOCK_NS_PER_S)
+/* Between repairs: 10, 20, 40, ... at most 300 seconds. */
+#define REPAIR_FACTOR 10
 /* Between withdrawals whose replies prove nothing. */
 #define BLIND_NS (50 * CLOCK_NS_PER_MS)
 /* A withdrawal waits this long for a command that only asks. */
@@ -35,6 +39,9 @@ enum command {
     COMMAND_MARKER,
     COMMAND_READ,
     COMMAND_FLUSH,
+    COMMAND_NEIGHBORS,
+    COMMAND_LOOP,
+    COMMAND_PING,
 };
 
 struct exabgp {
@@ -60,6 +67,18 @@ struct exabgp {
     bool read_aligned; /* and since we were last aligned */
     bool read_due, flush_due;
     int64_t verify_ns;
+
+    struct exabgp_options options;
+    struct exabgp_neighbors neighbors;
+    bool neighbors_due;
+    bool neighbors_read; /* at least once */
+    bool refusing;       /* to announce: a session has graceful-restart */
+    bool graceful_told, tableless_told;
+    char version[EXABGP_DETAIL_LEN];
+
+    int64_t loop_ns;    /* look at the closed loop then */
+    int64_t repair_ns;  /* no repair before */
+    uint32_t repairs_n; /* in a row */
 
     struct exabgp_counters counters;
     struct exabgp_sessions sessions;
@@ -97,6 +116,7 @@ static void session_changed(struct exabgp *exabgp, const struct address *peer,
     tell(exabgp,
          (struct exabgp_event){
              .kind = EXABGP_EVENT_SESSION, .session = session, .peer = *peer, .detail = detail});
+    exabgp->neighbors_due = exabgp->neighbors_due || session == EXABGP_SESSION_UP;
     /* ExaBGP gives a neighbor that its configuration was extended by an empty table. */
     if (session == EXABGP_SESSION_UP && exabgp->sessions.count > exabgp->peers_n) {
         exabgp->peers_n = exabgp->sessions.count;
@@ -155,6 +175,7 @@ static void read_finish(struct exabgp *exabgp, int64_t now_ns)
     exabgp->read_aligned = true;
     exabgp->read_due = false;
     exabgp->verify_ns = now_ns + VERIFY_NS;
+    exabgp->neighbors_due = exabgp->neighbors_due || exabgp->refusing;
     for (size_t i = 0; i < exabgp->table.count; i++) {
         read_apply(exabgp, i, now_ns);
     }
@@ -191,7 +212,143 @@ static void alignment_gain(struct exabgp *exabgp)
     exabgp->read_aligned = false;
     exabgp->read_due = true;
     exabgp->flush_due = true;
+    exabgp->neighbors_due = true;
     exabgp_table_forget_blind(&exabgp->table);
+}
+
+/* ---- what the sessions are like ---- */
+
+static void neighbors_finish(struct exabgp *exabgp)
+{
+    const struct exabgp_neighbors *neighbors = &exabgp->neighbors;
+    const bool allowed = exabgp->options.graceful_restart;
+
+    exabgp->neighbors_due = false;
+    exabgp->neighbors_read = true;
+    exabgp->refusing = neighbors->graceful_n > 0 && !allowed;
+    if (neighbors->graceful_n > 0 && !exabgp->graceful_told) {
+        tell(exabgp, (struct exabgp_event){.kind = EXABGP_EVENT_GRACEFUL,
+                                           .peer = neighbors->graceful,
+                                           .count = allowed});
+    }
+    if (neighbors->tableless_n > 0 && !exabgp->tableless_told) {
+        tell(exabgp,
+             (struct exabgp_event){.kind = EXABGP_EVENT_TABLELESS, .peer = neighbors->tableless});
+    }
+    exabgp->graceful_told = neighbors->graceful_n > 0;
+    exabgp->tableless_told = neighbors->tableless_n > 0;
+}
+
+static bool may_announce(const struct exabgp *exabgp)
+{
+    return exabgp->read_aligned && exabgp->neighbors_read && !exabgp->refusing;
+}
+
+/* ---- the closed loop ---- */
+
+static bool loop_has(const struct exabgp *exabgp, const struct address *peer)
+{
+    for (size_t i = 0; i < exabgp->options.loop_peers_n; i++) {
+        if (address_compare(&exabgp->options.loop_peers[i], peer) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a session of the loop is up; ADDRESS_NONE: of any family. */
+static bool loop_is_up(const struct exabgp *exabgp, uint8_t family)
+{
+    for (size_t i = 0; i < exabgp->sessions.count; i++) {
+        const struct exabgp_session_status *session = &exabgp->sessions.list[i];
+
+        if (session->session == EXABGP_SESSION_UP && loop_has(exabgp, &session->peer) &&
+            (family == ADDRESS_NONE || session->peer.family == family)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_ours(const struct exabgp *exabgp, const struct exabgp_line *line)
+{
+    const struct route_large_community *ours = &exabgp->options.instance;
+
+    for (size_t i = 0; i < line->attributes.large_communities_n; i++) {
+        const struct route_large_community *theirs = &line->attributes.large_communities[i];
+
+        if (theirs->global == ours->global && theirs->local1 == ours->local1 &&
+            theirs->local2 == ours->local2) {
+            return true;
+        }
+    }
+    return !exabgp->options.has_instance;
+}
+
+static void loop_line(struct exabgp *exabgp, const struct exabgp_line *line)
+{
+    if (loop_has(exabgp, &line->peer) && is_ours(exabgp, line)) {
+        exabgp_table_see(&exabgp->table, &line->prefix);
+    }
+}
+
+/* Withdrawn, and yet it comes back with our mark: the withdrawal got lost. */
+static void loop_linger(struct exabgp *exabgp, size_t route, int64_t now_ns)
+{
+    const struct exabgp_table_entry *entry = &exabgp->table.entries[route];
+
+    if (exabgp->options.has_instance && entry->seeing_n > 0 &&
+        entry->status.wish == ROUTE_WITHDRAW && entry->status.known == EXABGP_KNOWN_WITHDRAWN) {
+        tell_route(exabgp, EXABGP_EVENT_LINGERS, route, ROUTE_WITHDRAW, 0);
+        exabgp_table_set_known(&exabgp->table, route, EXABGP_KNOWN_NOTHING, now_ns);
+    }
+}
+
+/* True if the route is lost. What was changed a moment ago is still on its way. */
+static bool loop_compare(struct exabgp *exabgp, size_t route, int64_t now_ns)
+{
+    struct exabgp_table_entry *entry = &exabgp->table.entries[route];
+    struct exabgp_route_status *status = &entry->status;
+    const enum exabgp_seen before = status->seen;
+
+    status->seen = EXABGP_SEEN_UNKNOWN;
+    if (now_ns - status->known_ns < exabgp->options.loop_wait_ns ||
+        !loop_is_up(exabgp, entry->route.prefix.address.family)) {
+        return false;
+    }
+    if (!status->current) {
+        loop_linger(exabgp, route, now_ns);
+        return false;
+    }
+    status->seen = entry->seeing_n > 0 ? EXABGP_SEEN_YES : EXABGP_SEEN_NO;
+    if (status->seen == EXABGP_SEEN_NO && before != EXABGP_SEEN_NO) {
+        tell_route(exabgp, EXABGP_EVENT_LOST, route, ROUTE_ANNOUNCE, 0);
+    } else if (status->seen == EXABGP_SEEN_YES && before == EXABGP_SEEN_NO) {
+        tell_route(exabgp, EXABGP_EVENT_SEEN, route, ROUTE_ANNOUNCE, 0);
+    }
+    return status->seen == EXABGP_SEEN_NO;
+}
+
+/* A route that ExaBGP holds and a router lacks is sent again with all others, more and more rarely
+ * if that does not help. */
+static void loop_finish(struct exabgp *exabgp, int64_t now_ns)
+{
+    bool lost = false;
+
+    exabgp->loop_ns = now_ns + exabgp->options.loop_interval_ns;
+    for (size_t i = 0; i < exabgp->table.named_n; i++) {
+        if (loop_compare(exabgp, i, now_ns)) {
+            exabgp->counters.lost++;
+            lost = true;
+        }
+    }
+    if (!lost) {
+        exabgp->repairs_n = 0;
+    } else if (now_ns >= exabgp->repair_ns) {
+        exabgp->counters.repairs++;
+        exabgp->flush_due = true;
+        exabgp->repair_ns = now_ns + REPAIR_FACTOR * exabgp_backoff_ns(exabgp->repairs_n++);
+    }
 }
 
 /* ---- replies ---- */
@@ -269,6 +426,17 @@ static void reply_receive(struct exabgp *exabgp, bool ok, int64_t now_ns)
         exabgp->in_flight = COMMAND_NONE;
         exabgp->flush_due = false;
         return;
+    case COMMAND_NEIGHBORS:
+        exabgp->in_flight = COMMAND_NONE;
+        neighbors_finish(exabgp);
+        return;
+    case COMMAND_LOOP:
+        exabgp->in_flight = COMMAND_NONE;
+        loop_finish(exabgp, now_ns);
+        return;
+    case COMMAND_PING:
+        exabgp->in_flight = COMMAND_NONE;
+        return;
     }
 }
 
@@ -330,9 +498,23 @@ static void line_receive(struct exabgp *exabgp, int64_t now_ns)
             exabgp->reply_ns = now_ns + REPLY_NS; /* a long table takes its time */
             exabgp_table_read_add(&exabgp->table, &line.prefix,
                                   line.attributes_read ? &line.attributes : NULL);
+        } else if (exabgp->in_flight == COMMAND_LOOP) {
+            exabgp->reply_ns = now_ns + REPLY_NS;
+            loop_line(exabgp, &line);
+        }
+        break;
+    case EXABGP_LINE_VERSION:
+        if (strcmp(exabgp->version, line.detail) != 0) {
+            memcpy(exabgp->version, line.detail, sizeof(exabgp->version));
+            tell(exabgp,
+                 (struct exabgp_event){.kind = EXABGP_EVENT_VERSION, .detail = exabgp->version});
         }
         break;
     case EXABGP_LINE_OTHER:
+        if (exabgp->in_flight == COMMAND_NEIGHBORS) {
+            exabgp->reply_ns = now_ns + REPLY_NS;
+            exabgp_neighbors_line(&exabgp->neighbors, exabgp->line, exabgp->line_len);
+        }
         break;
     }
     exabgp->heard_ns = now_ns;
@@ -376,6 +558,12 @@ static const char *command_name(enum command command)
         return "show adj-rib out extensive";
     case COMMAND_FLUSH:
         return "flush adj-rib out";
+    case COMMAND_NEIGHBORS:
+        return "show neighbor configuration";
+    case COMMAND_LOOP:
+        return "show adj-rib in extensive";
+    case COMMAND_PING:
+        return "version";
     }
     return "?";
 }
@@ -490,6 +678,21 @@ static bool flush_wanted(struct exabgp *exabgp)
     return exabgp->flush_due;
 }
 
+/* What may be asked when there is nothing to do. */
+static size_t command_idle(struct exabgp *exabgp, int64_t now_ns,
+                           char line[static ROUTE_COMMAND_LEN])
+{
+    if (loop_is_up(exabgp, ADDRESS_NONE) && now_ns >= exabgp->loop_ns) {
+        for (size_t i = 0; i < exabgp->table.count; i++) {
+            exabgp->table.entries[i].seeing_n = 0;
+        }
+        return command_send(exabgp, COMMAND_LOOP, 0, now_ns, line);
+    }
+    return now_ns - exabgp->heard_ns >= PING_NS
+               ? command_send(exabgp, COMMAND_PING, 0, now_ns, line)
+               : 0;
+}
+
 static size_t command_aligned(struct exabgp *exabgp, int64_t now_ns,
                               char line[static ROUTE_COMMAND_LEN])
 {
@@ -499,7 +702,7 @@ static size_t command_aligned(struct exabgp *exabgp, int64_t now_ns,
     if (route < table->count) {
         return command_send(exabgp, COMMAND_WITHDRAW, route, now_ns, line);
     }
-    route = exabgp->read_aligned ? exabgp_table_next(table, ROUTE_ANNOUNCE, now_ns) : table->count;
+    route = may_announce(exabgp) ? exabgp_table_next(table, ROUTE_ANNOUNCE, now_ns) : table->count;
     if (route < table->count) {
         return command_send(exabgp, COMMAND_ANNOUNCE, route, now_ns, line);
     }
@@ -507,7 +710,14 @@ static size_t command_aligned(struct exabgp *exabgp, int64_t now_ns,
         exabgp_table_read_start(&exabgp->table);
         return command_send(exabgp, COMMAND_READ, 0, now_ns, line);
     }
-    return flush_wanted(exabgp) ? command_send(exabgp, COMMAND_FLUSH, 0, now_ns, line) : 0;
+    if (exabgp->neighbors_due) {
+        exabgp_neighbors_start(&exabgp->neighbors);
+        return command_send(exabgp, COMMAND_NEIGHBORS, 0, now_ns, line);
+    }
+    if (flush_wanted(exabgp)) {
+        return command_send(exabgp, COMMAND_FLUSH, 0, now_ns, line);
+    }
+    return command_idle(exabgp, now_ns, line);
 }
 
 size_t exabgp_command(struct exabgp *exabgp, int64_t now_ns,
@@ -519,6 +729,11 @@ size_t exabgp_command(struct exabgp *exabgp, int64_t now_ns,
     }
     return exabgp->aligned ? command_aligned(exabgp, now_ns, ret_line)
                            : command_unaligned(exabgp, now_ns, ret_line);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 int64_t exabgp_deadline_ns(const struct exabgp *exabgp, int64_t now_ns)
@@ -533,11 +748,15 @@ int64_t exabgp_deadline_ns(const struct exabgp *exabgp, int64_t now_ns)
                    ? now_ns
                    : exabgp->marker_ns;
     }
-    if (exabgp->read_due) {
+    if (exabgp->read_due || exabgp->neighbors_due) {
         return now_ns;
     }
-    deadline_ns = exabgp_table_deadline_ns(&exabgp->table);
-    return deadline_ns < exabgp->verify_ns ? deadline_ns : exabgp->verify_ns;
+    deadline_ns = exabgp_table_deadline_ns(&exabgp->table, may_announce(exabgp));
+    deadline_ns = earlier(deadline_ns, exabgp->verify_ns);
+    if (loop_is_up(exabgp, ADDRESS_NONE)) {
+        deadline_ns = earlier(deadline_ns, exabgp->loop_ns);
+    }
+    return earlier(deadline_ns, exabgp->heard_ns + PING_NS);
 }
 
 /* ---- life and looking in ---- */
@@ -557,7 +776,19 @@ struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_no
     exabgp->heard_ns = now_ns;
     exabgp->verify_ns = now_ns + VERIFY_NS;
     exabgp->read_due = true;
+    exabgp->neighbors_due = true;
+    exabgp->loop_ns = now_ns;
+    exabgp->repair_ns = now_ns;
     return exabgp;
+}
+
+void exabgp_configure(struct exabgp *exabgp, const struct exabgp_options *options)
+{
+    if (exabgp->options.graceful_restart != options->graceful_restart) {
+        exabgp->graceful_told = false; /* there is something else to tell */
+    }
+    exabgp->options = *options;
+    exabgp->neighbors_due = true;
 }
 
 int exabgp_routes(struct exabgp *exabgp, const struct route *routes, size_t routes_n,
@@ -614,6 +845,19 @@ const char *exabgp_known_name(enum exabgp_known known)
         return "found";
     case EXABGP_KNOWN_WITHDRAWN:
         return "withdrawn";
+    }
+    return "?";
+}
+
+const char *exabgp_seen_name(enum exabgp_seen seen)
+{
+    switch (seen) {
+    case EXABGP_SEEN_UNKNOWN:
+        return "unknown";
+    case EXABGP_SEEN_YES:
+        return "yes";
+    case EXABGP_SEEN_NO:
+        return "no";
     }
     return "?";
 }

@@ -16,6 +16,10 @@
  * not aligned.
  *
  * What is wished, acknowledged, held by ExaBGP and the sessions are four states and are kept apart.
+ * Nothing is announced before the sessions were looked at, nor while one of them has
+ * graceful-restart, unless that is allowed. When it has been quiet for a while ExaBGP is asked for
+ * its version, which shows that it is alive.
+ *
  * A withdrawal does not wait for alignment: repeating one is harmless, sending one late is not.
  */
 #ifndef BGP_EXABGP_H
@@ -27,12 +31,30 @@
 
 #include "base/address.h"
 #include "bgp/speak/exabgp_line.h"
+#include "bgp/speak/exabgp_neighbors.h"
 #include "bgp/speak/exabgp_sessions.h"
 #include "bgp/speak/exabgp_table.h"
 #include "bgp/speak/route.h"
 
+#define EXABGP_LOOP_PEERS_MAX 8
+
+/* What may differ from one configuration to the next. */
+struct exabgp_options {
+    bool graceful_restart; /* announce even if a session has it */
+    /* The closed loop: sessions on which routers send our routes back to us. */
+    size_t loop_peers_n; /* 0: there is none */
+    struct address loop_peers[EXABGP_LOOP_PEERS_MAX];
+    int64_t loop_wait_ns;     /* a change may take so long to come back */
+    int64_t loop_interval_ns; /* between two looks */
+    /* Part of every announcement of ours, so that it can be told from that of another PoP. */
+    bool has_instance;
+    struct route_large_community instance;
+};
+
 struct exabgp_counters {
     uint64_t commands, acknowledged, refused, timeouts, strays, events, bad_lines, mismatches;
+    uint64_t lost;    /* routes that a closed loop did not show, per look */
+    uint64_t repairs; /* times everything was sent again because of that */
 };
 
 enum exabgp_event_kind {
@@ -47,6 +69,12 @@ enum exabgp_event_kind {
     EXABGP_EVENT_DIFFERENT,    /* route: announced, and held with other attributes; once per row */
     EXABGP_EVENT_TIMEOUT,      /* detail: the command; once until aligned again */
     EXABGP_EVENT_NO_REPLIES,   /* lines come but no "done": exabgp.api.ack is off; once */
+    EXABGP_EVENT_VERSION,      /* detail; once, and if it changes */
+    EXABGP_EVENT_GRACEFUL,     /* peer: has graceful-restart; count = 1 if that is allowed; once */
+    EXABGP_EVENT_TABLELESS,    /* peer: has adj-rib-out false; once */
+    EXABGP_EVENT_LOST,         /* route: announced, and not seen in the closed loop; once */
+    EXABGP_EVENT_SEEN,         /* route: seen again */
+    EXABGP_EVENT_LINGERS,      /* route: withdrawn, and still seen in the closed loop */
     EXABGP_EVENT_SHUTDOWN,     /* ExaBGP says that it is stopping */
 };
 
@@ -70,6 +98,9 @@ struct exabgp;
  * NULL when out of memory. */
 struct exabgp *exabgp_new(const struct route *routes, size_t routes_n, exabgp_notify *notify,
                           void *context, int64_t now_ns);
+
+/* Copied. Without it: the zero value. */
+void exabgp_configure(struct exabgp *exabgp, const struct exabgp_options *options);
 
 /* Other routes from now on. Those that stay keep their state; those that go are withdrawn if they
  * were wanted, and then forgotten. -ENOMEM, and nothing changed, or 0. */
@@ -107,6 +138,7 @@ const struct exabgp_counters *exabgp_counters(const struct exabgp *exabgp);
 
 /* "unknown", "announced", "found", "withdrawn" and "down", "connected", "up". */
 const char *exabgp_known_name(enum exabgp_known known);
+const char *exabgp_seen_name(enum exabgp_seen seen); /* "unknown", "yes", "no" */
 const char *exabgp_session_name(enum exabgp_session session);
 
 void exabgp_free(struct exabgp *exabgp);

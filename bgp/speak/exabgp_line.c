@@ -263,6 +263,23 @@ static enum exabgp_line_kind event_parse(const char *text, size_t len, struct ex
     return kind;
 }
 
+/* "exabgp 4.2.21" */
+static bool version_parse(const char *cursor, const char *end, struct exabgp_line *line)
+{
+    struct word word;
+
+    if (!word_is(word_next(&cursor, end), "exabgp")) {
+        return false;
+    }
+    word = word_next(&cursor, end);
+    if (word.len == 0 || word.len >= sizeof(line->detail) || word_next(&cursor, end).len > 0) {
+        return false;
+    }
+    memcpy(line->detail, word.text, word.len);
+    line->detail[word.len] = '\0';
+    return true;
+}
+
 void exabgp_line_parse(const char *text, size_t len, struct exabgp_line *ret_line)
 {
     const char *end;
@@ -282,6 +299,8 @@ void exabgp_line_parse(const char *text, size_t len, struct exabgp_line *ret_lin
         ret_line->kind = EXABGP_LINE_SUMMARY_HEADER;
     } else if (rib_route_parse(text, end, ret_line)) {
         ret_line->kind = EXABGP_LINE_RIB_ROUTE;
+    } else if (version_parse(text, end, ret_line)) {
+        ret_line->kind = EXABGP_LINE_VERSION;
     } else if (summary_peer_parse(text, end, ret_line)) {
         ret_line->kind = EXABGP_LINE_SUMMARY_PEER;
     }

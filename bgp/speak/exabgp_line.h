@@ -22,6 +22,7 @@ enum exabgp_line_kind {
     EXABGP_LINE_ERROR,
     EXABGP_LINE_SUMMARY_HEADER, /* first line of `show neighbor summary` */
     EXABGP_LINE_SUMMARY_PEER,   /* an established session; `peer` */
+    EXABGP_LINE_VERSION,        /* "exabgp 4.2.21"; `detail` = what follows the name */
     EXABGP_LINE_RIB_ROUTE,      /* a line of `show adj-rib out extensive`; `peer`, `prefix` and
                                    `attributes` */
     EXABGP_LINE_SESSION,        /* event; `peer`, `session`, `detail` = reason of a down */

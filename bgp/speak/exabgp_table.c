@@ -264,14 +264,26 @@ enum exabgp_finding exabgp_table_read_apply(struct exabgp_table *table, size_t r
     return finding;
 }
 
-int64_t exabgp_table_deadline_ns(const struct exabgp_table *table)
+void exabgp_table_see(struct exabgp_table *table, const struct prefix *prefix)
+{
+    const size_t i = route_find(table, prefix);
+
+    if (i < table->count) {
+        table->entries[i].seeing_n++;
+    }
+}
+
+int64_t exabgp_table_deadline_ns(const struct exabgp_table *table, bool announcing)
 {
     int64_t deadline_ns = INT64_MAX;
 
     for (size_t i = 0; i < table->count; i++) {
         const struct exabgp_table_entry *entry = &table->entries[i];
 
-        if (exabgp_table_need(entry) != ROUTE_HOLD && entry->retry_ns < deadline_ns) {
+        const enum route_wish need = exabgp_table_need(entry);
+
+        if ((need == ROUTE_WITHDRAW || (need == ROUTE_ANNOUNCE && announcing)) &&
+            entry->retry_ns < deadline_ns) {
             deadline_ns = entry->retry_ns;
         }
     }

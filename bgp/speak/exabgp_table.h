@@ -19,6 +19,13 @@ enum exabgp_known {
     EXABGP_KNOWN_WITHDRAWN, /* our withdrawal was acknowledged, or ExaBGP was seen not to hold it */
 };
 
+/* What routers send back to us, if any do. */
+enum exabgp_seen {
+    EXABGP_SEEN_UNKNOWN,
+    EXABGP_SEEN_YES,
+    EXABGP_SEEN_NO, /* although it is announced */
+};
+
 struct exabgp_route_status {
     enum route_wish wish;
     enum exabgp_known known;
@@ -27,6 +34,7 @@ struct exabgp_route_status {
     uint32_t holders_n;  /* neighbors whose table held it when last read */
     uint32_t failures_n; /* commands refused or without effect, in a row */
     int64_t known_ns;    /* when `known` was last set */
+    enum exabgp_seen seen;
 };
 
 struct exabgp_table_entry {
@@ -35,6 +43,7 @@ struct exabgp_table_entry {
     struct exabgp_route_status status;
     uint32_t reading_n;   /* holders counted while the table is being read */
     bool reading_differs; /* one of them holds it with other attributes than the acknowledged */
+    uint32_t seeing_n;    /* the same for what comes back from routers */
     int64_t retry_ns;     /* no command before */
     bool blind;       /* withdrawn without a recognisable reply, since this was last forgotten */
     int64_t blind_ns; /* the first such withdrawal not confirmed yet; 0: none */
@@ -102,8 +111,12 @@ void exabgp_table_read_add(struct exabgp_table *table, const struct prefix *pref
 enum exabgp_finding exabgp_table_read_apply(struct exabgp_table *table, size_t route,
                                             int64_t now_ns);
 
-/* When the next change that has to wait is due; INT64_MAX if none. */
-int64_t exabgp_table_deadline_ns(const struct exabgp_table *table);
+/* A prefix that came back from a router. */
+void exabgp_table_see(struct exabgp_table *table, const struct prefix *prefix);
+
+/* When the next change that has to wait is due; INT64_MAX if none. Announcements count only if they
+ * are allowed at all. */
+int64_t exabgp_table_deadline_ns(const struct exabgp_table *table, bool announcing);
 
 void exabgp_table_done(struct exabgp_table *table);
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -58,6 +59,33 @@ static void mismatch_say(struct speaker *speaker, const char *name, enum route_w
     }
 }
 
+static void version_say(struct speaker *speaker, const char *version)
+{
+    const bool known = strncmp(version, "4.2.", 4) == 0;
+
+    say(speaker, known ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "exabgp: is version %s%s", version,
+        known ? "" : ", and this program was made for 4.2");
+}
+
+static void neighbor_say(struct speaker *speaker, const struct exabgp_event *event)
+{
+    char peer[ADDRESS_TEXT_LEN];
+
+    address_format(&event->peer, peer);
+    if (event->kind == EXABGP_EVENT_TABLELESS) {
+        say(speaker, LOG_LEVEL_ERROR,
+            "neighbor %s: has adj-rib-out false: what is announced to it cannot be verified", peer);
+    } else if (event->count > 0) {
+        say(speaker, LOG_LEVEL_WARNING,
+            "neighbor %s: has graceful-restart: its router keeps the route of a dead PoP", peer);
+    } else {
+        say(speaker, LOG_LEVEL_ERROR,
+            "neighbor %s: has graceful-restart: its router would keep the route of a dead PoP. "
+            "Nothing is announced until that is gone from exabgp.conf (or graceful_restart: allow)",
+            peer);
+    }
+}
+
 static void exabgp_told(void *context, const struct exabgp_event *event)
 {
     struct speaker *speaker = context;
@@ -101,6 +129,24 @@ static void exabgp_told(void *context, const struct exabgp_event *event)
             "exabgp: commands are served but not acknowledged: set exabgp.api.ack=true; nothing "
             "will be announced until then");
         return;
+    case EXABGP_EVENT_VERSION:
+        version_say(speaker, event->detail);
+        return;
+    case EXABGP_EVENT_GRACEFUL:
+    case EXABGP_EVENT_TABLELESS:
+        neighbor_say(speaker, event);
+        return;
+    case EXABGP_EVENT_LOST:
+        say(speaker, LOG_LEVEL_ERROR,
+            "vip %s: announced, and no router sends it back: sending everything again", name);
+        return;
+    case EXABGP_EVENT_SEEN:
+        say(speaker, LOG_LEVEL_NOTICE, "vip %s: routers send it back again", name);
+        return;
+    case EXABGP_EVENT_LINGERS:
+        say(speaker, LOG_LEVEL_ERROR,
+            "vip %s: withdrawn, and a router still sends it back: withdrawing again", name);
+        return;
     case EXABGP_EVENT_SHUTDOWN:
         say(speaker, LOG_LEVEL_NOTICE, "exabgp: is stopping");
         return;
@@ -108,6 +154,11 @@ static void exabgp_told(void *context, const struct exabgp_event *event)
 }
 
 /* ---- calls ---- */
+
+void speaker_configure(struct speaker *speaker, const struct exabgp_options *options)
+{
+    exabgp_configure(speaker->exabgp, options);
+}
 
 int speaker_routes(struct speaker *speaker, const struct route *routes, size_t routes_n,
                    int64_t now_ns)

@@ -45,7 +45,8 @@ struct speaker;
 struct speaker *speaker_new(const struct route *routes, size_t routes_n, speaker_log *log,
                             void *context, int64_t now_ns);
 
-/* As exabgp_routes(). */
+/* As exabgp_configure() and exabgp_routes(). */
+void speaker_configure(struct speaker *speaker, const struct exabgp_options *options);
 int speaker_routes(struct speaker *speaker, const struct route *routes, size_t routes_n,
                    int64_t now_ns);
 

@@ -25,6 +25,7 @@ PEER = "10.99.0.2       65000     0:00:05 established           1          0\n"
 EVENT = ('{ "exabgp": "4.0.1", "time": 1.5, "type": "state", "neighbor": { "address": { "local": "10.99.0.1", '
          '"peer": "10.99.0.2" }, "state": "%s" } }\n')
 ANNOUNCE = "announce route 127.0.0.1/32 next-hop self med 100\n"
+LOOK = "show neighbor configuration\n"
 READ = "show adj-rib out extensive\n"
 WITHDRAW = "withdraw route 127.0.0.1/32\n"
 
@@ -91,6 +92,8 @@ class Fake:
             self.held = False
         elif command == "show neighbor summary\n":
             self.say(HEADER + PEER)
+        elif command == LOOK:
+            self.say("neighbor 10.99.0.2 {\n  api {\n    processes [ isochrone ];\n  }\n}\n")
         elif command == READ and self.held:
             self.say("neighbor 10.99.0.2 ipv4 unicast 127.0.0.1/32 next-hop self med 100\n")
         self.say("done\n")
@@ -185,7 +188,7 @@ def test_nothing_is_announced_while_nothing_answers(fake, answerer):
 
 
 def test_a_second_command_only_after_the_reply(fake, answerer):
-    fake.serve_until(READ)
+    fake.serve_until(LOOK)
     assert fake.command() == ANNOUNCE
     answerer.mood = "servfail"
     assert fake.command(0.6) is None
@@ -196,7 +199,7 @@ def test_a_second_command_only_after_the_reply(fake, answerer):
 
 
 def test_missing_reply(fake):
-    fake.serve_until(READ)
+    fake.serve_until(LOOK)
     assert fake.command() == ANNOUNCE
     begin = time.monotonic()
     assert fake.command() == "show neighbor summary\n"
@@ -219,7 +222,7 @@ def test_no_replies_at_all_is_said(fake):
 
 
 def test_refusal_is_said_and_tried_again(fake):
-    fake.serve_until(READ)
+    fake.serve_until(LOOK)
     assert fake.command() == ANNOUNCE
     fake.say("error\n")
     fake.serve_until(ANNOUNCE)

@@ -19,6 +19,17 @@ from lab import VIP4, VIP6  # noqa: E402  pylint: disable=wrong-import-position
 pytestmark = pytest.mark.skipif(viplab.why_not() is not None, reason=f"SKIP: no lab: {viplab.why_not()}")
 
 
+# In one batch ExaBGP 4.2 sends the last announcement before the withdrawal: it holds the route and the router does not.
+OURS = f"announce route {VIP4} next-hop self med 100 community [ 65001:53 ] large-community [ 65001:1:7 ]"
+LOSE = f"""cd "$(dirname "$0")"
+until [ -e lose.mood ]; do sleep 0.02; done
+printf 'withdraw route {VIP4}\\n'
+sleep 0.05
+printf '{OURS}\\nwithdraw route {VIP4}\\n{OURS}\\n'
+cat >/dev/null
+"""
+
+
 class BrainLab(viplab.Lab):
     """One for all tests of this file: each leaves both VIPs announced."""
 
@@ -34,6 +45,13 @@ class BrainLab(viplab.Lab):
         for vip in (VIP4, VIP6):
             self.wait_change(vip, "added", begin)
         self.configure("lease: 500ms\n")
+
+    def restart_exabgp(self, more=None):
+        (self.folder / "lose.conf").write_text(LOSE)
+        exabgp = self.folder / "exabgp.conf"
+        exabgp.write_text(exabgp.read_text().replace("processes [ isochrone ]", "processes [ isochrone lose ]") +
+                          f"process lose {{\n    encoder text;\n    run /bin/sh {self.folder}/lose.conf;\n}}\n")
+        super().restart_exabgp(more)
 
     def answer(self, name, vip):
         self.start(name, self.pop, ["/usr/bin/python3", RESPONDER, vip.split("/")[0], self.folder / f"{name}.mood"])
@@ -83,7 +101,7 @@ def brains_fixture(tmp_path_factory):
         yield lab
     finally:
         print(f"---- exabgp.log\n{lab.log('exabgp')[-9000:]}")
-        for name in ("isochrone-bgp", "answers4.mood", "answers6.mood"):
+        for name in ("isochrone-bgp", "lose.conf", "answers4.mood", "answers6.mood"):
             (lab.folder / name).unlink(missing_ok=True)
         lab.down()
 
@@ -224,3 +242,71 @@ def test_a_second_one_waits(lab):
         (lab.folder / "second.out").unlink(missing_ok=True)
         os.close(ours)
         os.close(theirs)
+
+
+def test_graceful_restart_is_refused(lab):
+    """Nothing new is announced while a session has it; what is announced stays."""
+    exabgp = lab.folder / "exabgp.conf"
+    good = exabgp.read_text()
+    assert good.count("hold-time 9;") == 2
+    exabgp.write_text(good.replace("hold-time 9;", "hold-time 9;\n    capability {\n        graceful-restart 20;\n    }"))
+    os.kill(lab.processes["exabgp"][0], signal.SIGUSR1)
+    viplab.wait_for(lambda: lab.told("neighbor 10.99.0.2: has graceful-restart", "Nothing is announced",
+                                     since=lab.since), 10, "a refusal")
+    viplab.wait_for(lambda: lab.routed(VIP4) and lab.routed(VIP6), 5, "the sessions")
+    lab.wait_change(VIP4, "removed", lab.kill("answers4"))
+    since = len(lab.log("exabgp"))
+    lab.answer("answers4", VIP4)
+    viplab.wait_for(lambda: lab.told(f"vip {VIP4}: announce:", since=since), 5, "a decision")
+    time.sleep(0.5)
+    assert not lab.routed(VIP4)
+    before = lab.brain()
+    lab.configure("graceful_restart: allow\n")
+    lab.wait_leader(before)
+    assert lab.routed(VIP4) and lab.told("has graceful-restart: its router keeps", since=since)
+    exabgp.write_text(good)
+    os.kill(lab.processes["exabgp"][0], signal.SIGUSR1)
+    viplab.wait_for(lambda: "Graceful restart" not in lab.birdc("show", "protocols", "all", "pop4").partition(
+        "Neighbor capabilities")[2].partition("Session")[0] and lab.announced(), 15, "sessions without it")
+    lab.gone = lab.removed()
+
+
+GLASS = """protocol bgp glass from pop {
+    local 10.99.1.2 as 65000;
+    neighbor 10.99.1.1 as 65001;
+    ipv4 { import none; export all; };
+}
+"""
+
+
+def test_a_route_that_got_lost_is_repaired(lab):
+    """A session on which the router sends back what it has: what is missing is sent again."""
+    for namespace, link, last in ((lab.pop, "ip", 1), (lab.router, "ir", 2)):
+        viplab.run(*viplab.inside(namespace), "ip", "addr", "add", f"10.99.1.{last}/30", "dev", f"{link}{lab.tag}")
+    bird, exabgp, trigger = lab.folder / "bird.conf", lab.folder / "exabgp.conf", lab.folder / "lose.mood"
+    bird.write_text(bird.read_text() + GLASS)
+    lab.birdc("configure")
+    text = exabgp.read_text()
+    first = text[text.index("neighbor 10.99.0.2"):text.index("neighbor fd99::2")]
+    exabgp.write_text(text + first.replace("10.99.0.", "10.99.1."))
+    try:
+        os.kill(lab.processes["exabgp"][0], signal.SIGUSR1)
+        viplab.wait_for(lambda: "Established" in lab.birdc("show", "protocols", "glass"), 10, "the session")
+        lab.configure("instance: \"65001:1:7\"\nclosed_loop: {peers: [10.99.1.2], wait: 500ms, interval: 200ms}\n")
+        viplab.wait_for(lambda: lab.ask({"verb": "vip status"})["data"]["vips"][0]["seen"] == "yes", 10, "the route back")
+        status = lab.ask({"verb": "vip status"})["data"]
+        assert status["vips"][1]["seen"] == "unknown", "no IPv6 session closes the loop"
+        assert status["exabgp"]["repairs"] == 0
+        assert "(65001, 1, 7)" in lab.birdc("show", "route", "all", VIP4)
+
+        begin, lab.gone = time.time(), lab.gone + 1
+        trigger.touch()
+        lab.wait_change(VIP4, "removed", begin)
+        viplab.wait_for(lambda: lab.told(f"vip {VIP4}: announced, and no router sends it back", since=lab.since), 10, "a finding")
+        lab.wait_change(VIP4, "added", begin)
+        viplab.wait_for(lambda: lab.told(f"vip {VIP4}: routers send it back again", since=lab.since), 10, "its end")
+        status = lab.ask({"verb": "vip status"})["data"]
+        assert status["exabgp"]["repairs"] == 1 and status["vips"][0]["seen"] == "yes"
+        lab.gone = lab.removed()
+    finally:
+        trigger.unlink(missing_ok=True)

@@ -130,6 +130,21 @@ static void show_table(struct fake_exabgp *fake)
     }
 }
 
+/* What the peer has, sent back by it. */
+static void show_back(struct fake_exabgp *fake)
+{
+    for (size_t i = 0; i < FAKE_ROUTES && fake->prefixes[i]; i++) {
+        if (fake->sent[i]) {
+            say(fake,
+                "neighbor 10.99.0.2 local-ip 10.99.0.1 family-allowed in-open %s unicast %s %s "
+                "origin "
+                "igp\n",
+                strchr(fake->prefixes[i], '.') ? "ipv4" : "ipv6", fake->prefixes[i],
+                fake->sent_attributes[i][0] ? fake->sent_attributes[i] : "next-hop self");
+        }
+    }
+}
+
 static void serve(struct fake_exabgp *fake, const char *line)
 {
     bool ok = true;
@@ -153,6 +168,16 @@ static void serve(struct fake_exabgp *fake, const char *line)
         }
     } else if (strcmp(line, "show adj-rib out extensive") == 0) {
         show_table(fake);
+    } else if (strcmp(line, "show neighbor configuration") == 0) {
+        say(fake,
+            "neighbor 10.99.0.2 {\n  adj-rib-out true;\n  capability {\n    graceful-restart %s;\n "
+            " "
+            "}\n  api {\n    processes [ isochrone ];\n  }\n}\n",
+            fake->graceful_restart ? "20" : "disable");
+    } else if (strcmp(line, "show adj-rib in extensive") == 0) {
+        show_back(fake);
+    } else if (strcmp(line, "version") == 0) {
+        say(fake, "exabgp 4.2.21\n");
     } else if (strcmp(line, "flush adj-rib out") == 0) {
         ok = fake->session_up;
         send_all(fake);

@@ -33,7 +33,7 @@ struct fake_exabgp {
     bool sent[FAKE_ROUTES];            /* the peer has it */
     char attributes[FAKE_ROUTES][256]; /* in the table, as announced */
     char sent_attributes[FAKE_ROUTES][256];
-    bool session_up;
+    bool session_up, graceful_restart;
     int64_t frozen_until_ns, next_ns;
     /* changes of one route in the batch under way */
     bool announced_before[FAKE_ROUTES], withdrawn_between[FAKE_ROUTES];

@@ -135,6 +135,14 @@ Test(config, refusals_say_where_and_why)
         {"vips: []\n" CHECKS, "vips must be a list of at least one"},
         {"vips:\n" VIP4 CHECKS "colour: red\n", "colour"},
         {"vips:\n" VIP4 CHECKS "metrics: \"127.0.0.1@9168\"\n", "metrics is not supported yet"},
+        {"vips:\n" VIP4 CHECKS "lease: 10ms\n", "must be a time from 500ms to 1m"},
+        {"vips:\n" VIP4 CHECKS "graceful_restart: 20\n", "graceful_restart is refuse or allow"},
+        {"vips:\n" VIP4 CHECKS "instance: 65001:7\n", "GLOBAL:LOCAL:LOCAL"},
+        {"vips:\n" VIP4 CHECKS "closed_loop: {wait: 1s}\n", "a closed loop needs peers"},
+        {"vips:\n" VIP4 CHECKS "closed_loop: {peers: [nobody]}\n", "nobody"},
+        {"vips:\n" VIP4 CHECKS "closed_loop: {peers: [10.99.0.2], interval: 1ms}\n",
+         "must be a time from 100ms to 1h"},
+        {"vips:\n" VIP4 CHECKS "closed_loop: {birdc: x.ctl}\n", "birdc is not supported yet"},
         {"vips:\n" VIP4 VIP4 CHECKS, "bgp.yaml:3:14: this VIP is listed twice"},
         {"vips:\n  - 192.0.2.53/32\n" CHECKS, "a VIP is a map"},
         {"vips:\n  - {requires: [a]}\n" CHECKS, "a VIP needs a prefix"},
@@ -217,4 +225,30 @@ Test(config, too_many)
     }
     cr_assert_null(load(text, &failure));
     cr_assert(strstr(failure.text, "more than 64 VIPs"), "%s", failure.text);
+}
+
+Test(config, what_the_holder_goes_by)
+{
+    struct failure failure;
+    struct config *config = load(contract, &failure);
+
+    cr_assert_eq(config->lease_ns, 2000 * MS);
+    cr_assert_not(config->exabgp.graceful_restart || config->exabgp.has_instance);
+    cr_assert_eq(config->exabgp.loop_peers_n, 0);
+    config_free(config);
+
+    config = load("vips: [{prefix: 192.0.2.53/32, announce: {large_communities: [\"1:2:3\"]}}]\n"
+                  "checks:\n  a: {type: dns, server: 192.0.2.53, name: www.example.com.}\n"
+                  "lease: 500ms\ngraceful_restart: allow\ninstance: \"65001:1:7\"\n"
+                  "closed_loop: {peers: [10.99.1.2, \"fd99:1::2\"], wait: 1s, interval: 500ms}\n",
+                  &failure);
+    cr_assert(config, "%s", failure.text);
+    cr_assert_eq(config->lease_ns, 500 * MS);
+    cr_assert(config->exabgp.graceful_restart && config->exabgp.has_instance);
+    cr_assert_eq(config->routes[0].attributes.large_communities_n, 2);
+    cr_assert_eq(config->routes[0].attributes.large_communities[1].local2, 7);
+    cr_assert_eq(config->exabgp.loop_peers_n, 2);
+    cr_assert_eq(config->exabgp.loop_wait_ns, 1000 * MS);
+    cr_assert_eq(config->exabgp.loop_interval_ns, 500 * MS);
+    config_free(config);
 }

@@ -14,6 +14,7 @@
 
 #define MS CLOCK_NS_PER_MS
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define CONFIGURATION "neighbor 10.99.0.2 {\n  api {\n    processes [ isochrone ];\n  }\n}\n"
 #define HEADER "Peer            AS        up/down state       |     #sent     #recvd\n"
 
 struct talk {
@@ -83,6 +84,13 @@ static void say(struct talk *talk, const char *text)
         cr_assert_str_eq(line_, text);                                                             \
     } while (0)
 
+/* What the sessions are like is asked once whenever it may have changed. */
+static void look(struct talk *talk)
+{
+    EXPECT_COMMAND(talk, "show neighbor configuration\n");
+    say(talk, CONFIGURATION "done\n");
+}
+
 static void align(struct talk *talk)
 {
     EXPECT_COMMAND(talk, "show neighbor summary\n");
@@ -90,6 +98,7 @@ static void align(struct talk *talk)
         HEADER "10.99.0.2       65000     0:00:05 established           1          0\ndone\n");
     EXPECT_COMMAND(talk, "show adj-rib out extensive\n");
     say(talk, "done\n");
+    look(talk);
     EXPECT_COMMAND(talk, "");
 }
 
@@ -134,10 +143,14 @@ Test(exabgp, announce_then_read_back)
     EXPECT_COMMAND(&talk, "");
     cr_assert_eq(exabgp_route_status(talk.exabgp, 1).holders_n, 2);
     cr_assert_eq(talk.events[EXABGP_EVENT_MISMATCH], 0);
-    /* and a minute later once more */
-    cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + 60000 * MS);
-    talk.now_ns += 60000 * MS;
-    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    /* it is asked whether it is there, and a minute later for its table once more */
+    for (int i = 0; i < 6; i++) {
+        cr_assert_eq(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns + 10000 * MS);
+        talk.now_ns += 10000 * MS;
+        EXPECT_COMMAND(&talk, i < 5 ? "version\n" : "show adj-rib out extensive\n");
+        say(&talk, i < 5 ? "exabgp 4.2.21\ndone\n" : "");
+    }
+    cr_assert_eq(talk.events[EXABGP_EVENT_VERSION], 1);
     talk_close(&talk);
 }
 
@@ -342,11 +355,221 @@ Test(exabgp, found_routes_are_held_then_announced_anew_and_flushed)
     say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
     cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_FOUND);
     cr_assert_eq(exabgp_route_status(talk.exabgp, 1).known, EXABGP_KNOWN_WITHDRAWN);
+    look(&talk);
     EXPECT_COMMAND(&talk, "flush adj-rib out\n");
     say(&talk, "done\n");
     EXPECT_COMMAND(&talk, "");
     want(&talk, 0, ROUTE_ANNOUNCE);
     EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, an_exabgp_that_does_not_answer_is_found_out_when_nothing_else_is_to_be_said)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    align(&talk);
+    talk.now_ns += 10000 * MS;
+    EXPECT_COMMAND(&talk, "version\n");
+    talk.now_ns += 1000 * MS;
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_TIMEOUT], 1);
+    cr_assert_not(exabgp_aligned(talk.exabgp));
+    talk_close(&talk);
+}
+
+static const char graceful[] =
+    "neighbor 10.99.0.2 {\n  capability {\n    graceful-restart 20;\n  }\n  api {\n    processes [ "
+    "isochrone ];\n  }\n}\ndone\n";
+
+Test(exabgp, nothing_is_announced_with_graceful_restart)
+{
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk, HEADER "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    say(&talk, "neighbor fd99::2 ipv6 unicast 2001:db8::53/128 next-hop self\ndone\n");
+    EXPECT_COMMAND(&talk, "show neighbor configuration\n");
+    say(&talk, graceful);
+    cr_assert_eq(talk.events[EXABGP_EVENT_GRACEFUL], 1);
+    cr_assert_eq(talk.last[EXABGP_EVENT_GRACEFUL].count, 0);
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_gt(exabgp_deadline_ns(talk.exabgp, talk.now_ns), talk.now_ns);
+    /* withdrawing is another thing */
+    want(&talk, 1, ROUTE_WITHDRAW);
+    EXPECT_COMMAND(&talk, "withdraw route 2001:db8::53/128\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    say(&talk, "done\n");
+    /* it is looked at again with each table, and announced when it is gone */
+    EXPECT_COMMAND(&talk, "show neighbor configuration\n");
+    say(&talk, graceful);
+    cr_assert_eq(talk.events[EXABGP_EVENT_GRACEFUL], 1, "told once");
+    for (int i = 0; i < 6; i++) {
+        talk.now_ns += 10000 * MS;
+        EXPECT_COMMAND(&talk, i < 5 ? "version\n" : "show adj-rib out extensive\n");
+        say(&talk, "done\n");
+    }
+    look(&talk);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, graceful_restart_may_be_allowed)
+{
+    static const struct exabgp_options options = {.graceful_restart = true};
+    struct talk talk;
+
+    talk_open(&talk, 1);
+    exabgp_configure(talk.exabgp, &options);
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "show neighbor summary\n");
+    say(&talk, HEADER "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "show neighbor configuration\n");
+    say(&talk, graceful);
+    cr_assert_eq(talk.last[EXABGP_EVENT_GRACEFUL].count, 1);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    talk_close(&talk);
+}
+
+/* A talk that has announced route 0 on one session, which closes the loop. */
+static void loop_open(struct talk *talk, bool has_instance)
+{
+    struct exabgp_options options = {.loop_peers_n = 1,
+                                     .loop_wait_ns = 5000 * MS,
+                                     .loop_interval_ns = 2000 * MS,
+                                     .has_instance = has_instance,
+                                     .instance = {65001, 1, 7}};
+
+    talk_open(talk, 1);
+    address_parse("10.99.0.2", &options.loop_peers[0]);
+    exabgp_configure(talk->exabgp, &options);
+    EXPECT_COMMAND(talk, "show neighbor summary\n");
+    say(talk,
+        HEADER "10.99.0.2       65000     0:00:05 established           1          0\ndone\n");
+    EXPECT_COMMAND(talk, "show adj-rib out extensive\n");
+    say(talk, "done\n");
+    look(talk);
+    EXPECT_COMMAND(talk, "show adj-rib in extensive\n");
+    say(talk, "done\n");
+    want(talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(talk, "announce route 192.0.2.53/32 next-hop self\n");
+    say(talk, "done\n");
+    EXPECT_COMMAND(talk, "show adj-rib out extensive\n");
+    say(talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
+    EXPECT_COMMAND(talk, "");
+    talk->now_ns += 2000 * MS;
+}
+
+/* The next look at the loop, and what it shows. */
+static void loop_look(struct talk *talk, const char *shown)
+{
+    EXPECT_COMMAND(talk, "show adj-rib in extensive\n");
+    say(talk, shown);
+    say(talk, "done\n");
+}
+
+#define BACK "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop 10.99.0.1"
+
+Test(exabgp, a_route_that_does_not_come_back_is_sent_again_ever_more_rarely)
+{
+    int64_t wait_ns = 10000 * MS, last_ns = 0;
+    struct talk talk;
+
+    loop_open(&talk, false);
+    loop_look(&talk, ""); /* on its way */
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_eq(talk.events[EXABGP_EVENT_LOST], 0);
+    talk.now_ns += 4000 * MS;
+    /* until the table is due in between */
+    for (int repairs = 0; talk.now_ns < 50000 * MS; talk.now_ns += 2000 * MS) {
+        char line[ROUTE_COMMAND_LEN];
+
+        loop_look(&talk, "neighbor 10.99.0.9 ipv4 unicast 192.0.2.53/32 next-hop 10.99.0.1\n"
+                         "neighbor 10.99.0.2 ipv4 unicast 192.0.2.99/32 next-hop 10.99.0.1\n");
+        cr_assert_eq(exabgp_route_status(talk.exabgp, 0).seen, EXABGP_SEEN_NO);
+        if (exabgp_command(talk.exabgp, talk.now_ns, line) > 0) {
+            cr_assert(strncmp(line, "flush", 5) == 0);
+            cr_assert_geq(talk.now_ns - last_ns, repairs ? wait_ns : 0);
+            wait_ns *= repairs ? 2 : 1;
+            last_ns = talk.now_ns;
+            repairs++;
+            say(&talk, "done\n");
+        }
+    }
+    cr_assert_geq(exabgp_counters(talk.exabgp)->repairs, 3);
+    cr_assert_eq(talk.events[EXABGP_EVENT_LOST], 1, "told once");
+    loop_look(&talk, BACK "\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_SEEN], 1);
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).seen, EXABGP_SEEN_YES);
+    talk_close(&talk);
+}
+
+Test(exabgp, with_an_instance_only_our_own_routes_count)
+{
+    struct talk talk;
+
+    loop_open(&talk, true);
+    talk.now_ns += 4000 * MS;
+    loop_look(&talk, BACK " large-community 65001:1:8\n" BACK "\n");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).seen, EXABGP_SEEN_NO);
+    EXPECT_COMMAND(&talk, "flush adj-rib out\n");
+    say(&talk, "done\n");
+    talk.now_ns += 2000 * MS;
+    loop_look(&talk, BACK " large-community [ 65001:1:7 65001:9:9 ]\n");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).seen, EXABGP_SEEN_YES);
+    /* withdrawn, and yet it comes back with our mark */
+    want(&talk, 0, ROUTE_WITHDRAW);
+    EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    say(&talk, "done\n");
+    talk.now_ns += 6000 * MS;
+    loop_look(&talk, BACK " large-community 65001:1:8\n");
+    EXPECT_COMMAND(&talk, "");
+    talk.now_ns += 2000 * MS;
+    loop_look(&talk, BACK " large-community 65001:1:7\n");
+    cr_assert_eq(talk.events[EXABGP_EVENT_LINGERS], 1);
+    EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
+    talk_close(&talk);
+}
+
+Test(exabgp, routes_may_change)
+{
+    struct talk talk;
+    struct route routes[2];
+
+    talk_open(&talk, 1);
+    align(&talk);
+    want(&talk, 0, ROUTE_ANNOUNCE);
+    EXPECT_COMMAND(&talk, "announce route 192.0.2.53/32 next-hop self\n");
+    /* the other one comes first now, the one in flight goes, a new one comes */
+    routes[0] = talk.routes[1];
+    routes[1] = talk.routes[1];
+    prefix_parse("203.0.113.53/32", true, &routes[1].prefix);
+    cr_assert_eq(exabgp_routes(talk.exabgp, routes, 2, talk.now_ns), 0);
+    cr_assert_not(exabgp_route_status(talk.exabgp, 1).read);
+    say(&talk, "done\n"); /* is about the one that goes */
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 0).known, EXABGP_KNOWN_WITHDRAWN);
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 1).known, EXABGP_KNOWN_NOTHING);
+    EXPECT_COMMAND(&talk, "withdraw route 192.0.2.53/32\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    say(&talk, "done\n");
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_eq(exabgp_route_status(talk.exabgp, 1).known, EXABGP_KNOWN_WITHDRAWN);
+    /* once it is out it is not ours any more, whoever announces it */
+    talk.now_ns += 60000 * MS;
+    EXPECT_COMMAND(&talk, "show adj-rib out extensive\n");
+    say(&talk, "neighbor 10.99.0.2 ipv4 unicast 192.0.2.53/32 next-hop self\ndone\n");
+    EXPECT_COMMAND(&talk, "");
+    cr_assert_eq(talk.events[EXABGP_EVENT_MISMATCH], 0);
     talk_close(&talk);
 }
 
@@ -394,6 +617,7 @@ Test(exabgp, a_neighbor_that_appears_later_is_told_too)
     say(&talk, text);
     snprintf(text, sizeof(text), event, 2, "up");
     say(&talk, text);
+    look(&talk);
     EXPECT_COMMAND(&talk, "");
     snprintf(text, sizeof(text), event, 3, "connected");
     say(&talk, text);

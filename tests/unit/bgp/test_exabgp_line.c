@@ -3,6 +3,7 @@
  * Lines as ExaBGP 4.2.21 prints them, and lines it should never print.
  */
 #include "bgp/speak/exabgp_line.h"
+#include "bgp/speak/exabgp_neighbors.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -17,6 +18,46 @@
 
 #define RIB                                                                                        \
     "neighbor 10.99.0.2 local-ip 10.99.0.1 family-allowed in-open ipv4 unicast 192.0.2.53/32 "
+
+Test(exabgp_neighbors, configuration)
+{
+    /* as 4.2.21 prints it, shortened */
+#define NEIGHBOR(address, table, graceful, api)                                                    \
+    "neighbor " address " {\n  description \"graceful-restart 20;\";\n  hold-time 9;\n"            \
+    "  adj-rib-out " table ";\n\n  capability {\n    asn4 enable;\n    graceful-restart " graceful \
+    ";\n  }\n  family {\n    ipv4 unicast;\n  }\n  api {\n" api "  }\n}\n"
+#define OURS "    processes [ hc ];\n    neighbor-changes;\n"
+    static const struct {
+        const char *text;
+        size_t graceful_n, tableless_n;
+    } rows[] = {
+        {NEIGHBOR("10.99.0.2", "true", "disable", OURS), 0, 0},
+        {NEIGHBOR("10.99.0.2", "true", "20", OURS), 1, 0},
+        {NEIGHBOR("10.99.0.2", "true", "20", ""), 0, 0},
+        {NEIGHBOR("10.99.0.2", "true", "20", "    processes [ ];\n"), 0, 0},
+        {NEIGHBOR("10.99.0.2", "false", "disable", OURS), 0, 1},
+        {NEIGHBOR("10.99.0.3", "true", "disable", OURS) NEIGHBOR("10.99.0.2", "true", "0", OURS)
+             NEIGHBOR("fd99::2", "true", "20", OURS),
+         2, 0},
+        {"    graceful-restart 20;\n    processes [ hc ];\n}\n", 0, 0},
+        {"neighbor nobody {\n    graceful-restart 20;\n    processes [ hc ];\n}\n", 0, 0},
+        {"neighbor 10.99.0.2 {\n    graceful-restart 20;\n    processes [ hc ];\n", 0, 0},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct exabgp_neighbors neighbors;
+        char text[ADDRESS_TEXT_LEN];
+
+        exabgp_neighbors_start(&neighbors);
+        for (const char *at = rows[i].text; *at; at += strcspn(at, "\n") + 1) {
+            exabgp_neighbors_line(&neighbors, at, strcspn(at, "\n"));
+        }
+        cr_expect_eq(neighbors.graceful_n, rows[i].graceful_n, "row %zu", i);
+        cr_expect_eq(neighbors.tableless_n, rows[i].tableless_n, "row %zu", i);
+        cr_expect(neighbors.graceful_n == 0 ||
+                  strcmp(address_format(&neighbors.graceful, text), "10.99.0.2") == 0);
+    }
+}
 
 Test(exabgp_line, attributes)
 {
@@ -79,7 +120,9 @@ Test(exabgp_line, kinds)
         {"undone", EXABGP_LINE_OTHER},
         {"Done", EXABGP_LINE_OTHER},
         {"", EXABGP_LINE_OTHER},
-        {"exabgp 4.2.21", EXABGP_LINE_OTHER},
+        {"exabgp 4.2.21", EXABGP_LINE_VERSION},
+        {"exabgp", EXABGP_LINE_OTHER},
+        {"exabgp is stopping", EXABGP_LINE_OTHER},
         {"shutdown in progress", EXABGP_LINE_OTHER},
         {"Peer            AS        up/down state       |     #sent     #recvd",
          EXABGP_LINE_SUMMARY_HEADER},

@@ -112,6 +112,7 @@ Test(report, states_of_a_vip)
     cr_assert_str_eq(report_vip_state(scene.announcer, 0), "taken over");
     reply(&scene, HEADER "done\n");
     reply(&scene, "neighbor 10.99.0.2 ipv4 unicast 198.51.100.53/32 next-hop self\ndone\n");
+    reply(&scene, "done\n"); /* what the sessions are like */
     cr_assert_str_eq(report_vip_state(scene.announcer, 0), "withdrawn");
     cr_assert_str_eq(report_vip_state(scene.announcer, 1), "taken over");
     observe(&scene, 1, HEALTH_FAIL);
@@ -137,6 +138,7 @@ Test(report, status_and_why)
     scene_open(&scene);
     reply(&scene, HEADER PEER "done\n");
     reply(&scene, "done\n");
+    reply(&scene, "done\n"); /* what the sessions are like */
     observe(&scene, 0, HEALTH_PASS);
     observe(&scene, 2, HEALTH_FAIL);
     reply(&scene, "done\n");
