@@ -47,12 +47,12 @@
 
 /* One governing check as policy sees it. */
 struct policy_check {
-    const char *name; /* borrowed */
-    bool hard;
+    const char *name;            /* borrowed */
     const struct health *health; /* borrowed */
     const struct grace *grace;   /* borrowed */
-    bool vouched;                /* its last failure was silence while clients were answered */
     const char *evidence;        /* of its last observation; borrowed, "" if none */
+    bool hard;
+    bool vouched; /* its last failure was silence while clients were answered */
 };
 
 /* What is configured for one VIP. */

@@ -89,12 +89,9 @@ struct pop {
     int64_t quiet_ns;          /* since when nothing at all happened to it */
     int64_t dead_ns;           /* the daemon died */
 
-    bool running;
-    bool adopted;
     struct probe probes[CHECKS_N];
     struct health healths[CHECKS_N];
     struct grace graces[HARD_N];
-    bool vouched[HARD_N];
     uint32_t peers[PEERS_MAX];
     struct override override;
     struct budget budget;
@@ -102,14 +99,18 @@ struct pop {
     struct policy policy;
     struct policy_verdict verdict;
     int64_t decided_ns;
-    bool route;        /* out there */
     int64_t change_ns; /* when the route becomes what is wanted; NEVER */
 
-    int64_t proven_ns; /* all hard checks up since */
-    bool ever_announced;
+    int64_t proven_ns;                        /* all hard checks up since */
     int64_t soft_begins_ns[BUDGET_ALLOW_MAX]; /* our own count */
     uint32_t soft_begins_n;
     int64_t lease_ns; /* the service's: held until */
+
+    bool running;
+    bool adopted;
+    bool vouched[HARD_N];
+    bool route; /* out there */
+    bool ever_announced;
 };
 
 struct fleet {
@@ -674,8 +675,8 @@ static void probes_run(struct fleet *fleet, struct pop *pop)
             (i == CHECK_KERNEL && !fleet->plan.kernel)) {
             continue;
         }
-        if (i >= CHECK_PEERS && pop->faults[FAULT_SICK] && pop->index % 2) {
-            continue; /* half of the sick ones do not even notice that nothing comes */
+        if (i >= CHECK_PEERS && pop->faults[FAULT_PARTED] && pop->index % 2) {
+            continue; /* half of the parted ones do not even notice that nothing comes */
         }
         if (probe->in_flight && fleet->now_ns >= probe->ends_ns) {
             probe_end(fleet, pop, i);
@@ -1007,7 +1008,7 @@ static void schedule_make(struct fleet *fleet)
     const bool guarded = fleet->plan.settings.guard.at_least > 0;
     const int causes_n = (int)between(fleet, 1, 12);
 
-    if (chance(fleet, 25)) { /* the control plane is lost, and with it all that hangs on it */
+    if (chance(fleet, 35)) { /* the control plane is lost, and with it all that hangs on it */
         const int64_t at_ns = between(fleet, 20 * S, 60 * S),
                       for_ns = between(fleet, 20 * S, 90 * S);
 
@@ -1015,6 +1016,11 @@ static void schedule_make(struct fleet *fleet)
         fault_add(fleet, 0, FAULT_LEASE, at_ns, for_ns);
         if (chance(fleet, 50)) {
             cause_add(fleet, FAULT_PARTED, 100, at_ns, for_ns);
+        }
+    }
+    if (chance(fleet, 30)) { /* everybody degrades at once, again and again */
+        for (int64_t at_ns = 15 * S; at_ns < fleet->end_ns; at_ns += 60 * S) {
+            cause_add(fleet, FAULT_SOFT, 100, at_ns, 30 * S);
         }
     }
     for (int i = 0; i < causes_n; i++) {
@@ -1044,7 +1050,8 @@ static uint32_t pops_pick(struct fleet *fleet)
 {
     const int64_t kind = below(fleet, 10);
 
-    return (uint32_t)(kind < 3   ? between(fleet, 2, 4)
+    return (uint32_t)(kind < 2   ? 2
+                      : kind < 3 ? between(fleet, 3, 4)
                       : kind < 5 ? between(fleet, 5, 12)
                       : kind < 8 ? between(fleet, 13, 60)
                                  : between(fleet, 100, 300));
@@ -1076,7 +1083,7 @@ static void plan_policy_make(struct fleet *fleet, struct plan *plan)
         }
     }
     plan->leased = chance(fleet, 50);
-    plan->lease_allow = (uint32_t)between(fleet, 1, 1 + fleet->pops_n / 4);
+    plan->lease_allow = (uint32_t)between(fleet, 1, 1 + fleet->pops_n / 10);
     plan->budget = (struct budget_limits){.allow = (uint32_t)between(fleet, 1, 2),
                                           .per_ns = between(fleet, 20, 120) * S};
 }
