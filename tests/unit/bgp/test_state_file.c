@@ -153,6 +153,8 @@ Test(state_file, what_is_not_ours_is_ignored)
     order(&scene, "all", OVERRIDE_FOR_EVER, 110 * S);
     state_file_collect(&state, scene.announcer, WALL_S, 120 * S);
     bytes = state_file_encode(&state, &len);
+    bytes = realloc(bytes, len + 1);
+    bytes[len] = '\0'; /* a text for what follows */
     for (size_t i = 0; i < COUNT(rows); i++) {
         char broken[8192];
         const char *at = strstr(bytes, rows[i].from);
