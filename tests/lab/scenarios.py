@@ -11,6 +11,7 @@ import time
 import plan
 from stage import SLACK_MS
 from spaces import wait_for
+from world import GRACE_S
 
 SCENARIOS = []  # (title, function, in the short form)
 
@@ -77,16 +78,31 @@ def ecmp_edge_killed(stage):
     stage.only(window, "dub")
 
 
-@scenario("edge of the server that answers in the kernel is killed", ci=True)
+@scenario("edge of the server that answers in the kernel is killed, and started within its grace", ci=True)
+def xdp_edge_restarted(stage):
+    at = stage.signal("nyc1", "edge", signal.SIGKILL)
+    time.sleep(0.3)
+    stage.edge_start("nyc1")
+    wait_for(lambda: stage.control("nyc1", "status").returncode == 0, 10, "an edge that serves")
+    time.sleep(1)
+    stage.settle()
+    window = yield
+    stage.check(not stage.recorder.changes(at, window.end), f"no route changed (restart_grace {GRACE_S} s)")
+    if stage.world.notes:
+        for client in ("chi", "bue"):
+            stage.at_most(window, client, 1000)
+        stage.only(window, "chi", "bue")
+    else:
+        stage.only(window)
+
+
+@scenario("edge of the server that answers in the kernel is killed for good")
 def xdp_edge_killed(stage):
     window = yield from broken_and_mended(
-        stage, "nyc1", "edge killed (XDP)", lambda: stage.signal("nyc1", "edge", signal.SIGKILL),
-        lambda: stage.edge_start("nyc1"), stage.dead_limit_ms, from_mending=False)
-    for client in ("chi", "bue"):
-        if stage.world.notes:
-            stage.at_most(window, client, stage.dead_limit_ms + SLACK_MS)
-        else:
-            stage.at_most(window, client, SLACK_MS)  # the kernel answers on; what is left is routers that look for a way
+        stage, "nyc1", "edge killed (grace 2 s, XDP)", lambda: stage.signal("nyc1", "edge", signal.SIGKILL),
+        lambda: stage.edge_start("nyc1"), GRACE_S * 1000 + stage.dead_limit_ms, from_mending=False)
+    for client in ("chi", "bue"):  # what is left are routers that look for a way
+        stage.at_most(window, client, GRACE_S * 1000 + SLACK_MS if stage.world.notes else SLACK_MS)
     stage.only(window, "chi", "bue")
 
 
@@ -112,7 +128,7 @@ def all_killed(stage):
     for server in plan.SERVERS:
         stage.signal(server.name, "edge", signal.SIGKILL)
     for server in plan.SERVERS:
-        stage.gone(server.name, at, "all killed")
+        stage.gone(server.name, at, "all killed")  # nyc1 after its grace
     for server in plan.SERVERS:
         stage.edge_start(server.name)
     stage.settle()
@@ -320,14 +336,22 @@ def brain_hung_edge_killed(stage):
     stage.only(window, "isb")
 
 
-@scenario("edge flaps: killed and started five times")
+@scenario("edge flaps, and our own damping comes before the network's")
 def flapping(stage):
+    servers = [plan.node("sin1")]
+    stage.reconfigure(servers, lambda server: {
+        "more": "damping: {penalty: 1000, suppress: 2000, reuse: 750, half_life: 2s, max: 20s}\n"})
+    stage.settle()
     begin = time.time()
-    for _ in range(5):
+    gone, back = [], []
+    for _ in range(3):
         at = stage.signal("sin1", "edge", signal.SIGKILL)
-        stage.gone("sin1", at, "edge killed (flapping)")
-        stage.back("sin1", stage.edge_start("sin1"), "start (flapping)")
+        gone.append(stage.gone("sin1", at, "edge killed (flapping)"))
+        back.append(stage.back("sin1", stage.edge_start("sin1"), "start (flapping)"))
+    stage.reconfigure(servers)
     stage.settle()
     window = yield
+    stage.check(max(gone) <= stage.dead_limit_ms + SLACK_MS, f"no withdrawal was delayed: {max(gone):.0f} ms at most")
+    stage.check(back[0] < 2000 < back[2], f"announced {', '.join(f'{ms:.0f}' for ms in back)} ms after the starts")
     stage.check(stage.recorder.fewest_routes(begin, window.end) >= len(plan.SERVERS) - 1, "only sin was gone")
     stage.only(window, "isb")

@@ -2,6 +2,7 @@
 """What scenarios are played on: the lab, its clients and its recorder, and words for what is done to them."""
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -121,6 +122,65 @@ class Stage:
         return subprocess.run([f"{self.world.programs}/isochronectl", "--socket",
                                self.world.node_folder(server) / "bgp.sock", "vip", *words], capture_output=True,
                               text=True, timeout=20, check=False)
+
+    def drain(self, server):
+        """Until its routes are gone, and what was under way to it has come."""
+        at = self.done(server, "isochronectl vip drain all")
+        self.vip_do(server, "drain", "all", "--for", "10m", "--reason", "maintenance", "--owner", "lab")
+        self.recorder.wait_route(server, "removed", at)
+        time.sleep(0.2)
+        return at
+
+    def edge_stop(self, server):
+        self.signal(server, "edge", signal.SIGTERM)
+        wait_for(lambda: not self.world.alive(f"{server}.edge"), 10, f"{server}: the end of edge")
+
+    def undrain(self, server):
+        """Leaves it to its checks again, once edge serves and isochrone-bgp can be spoken to; until the routes are back."""
+        wait_for(lambda: self.control(server, "status").returncode == 0, 20, f"{server}: an edge that serves", 0.05)
+        wait_for(lambda: self.vip(server, "status").returncode == 0, 20, f"{server}: an isochrone-bgp", 0.05)
+        at = self.done(server, "isochronectl vip auto all")
+        self.vip_do(server, "auto", "all")
+        self.recorder.wait_route(server, "added", at)
+
+    def vip_do(self, server, *words):
+        done = self.vip(server, *words)
+        if done.returncode != 0:
+            raise LabError(f"{server}: vip {' '.join(words)}: {done.stdout}{done.stderr}")
+
+    def reconfigure(self, servers, settings=lambda server: {}):
+        """isochrone-bgp's configuration with what settings() adds (see announcer_configure); no route may notice."""
+        at = self.done(servers[0].name, f"bgp.yaml changed and read again: {', '.join(server.name for server in servers)}")
+        for server in servers:
+            self.world.announcer_configure(server, **settings(server))
+            os.kill(self.pid(server.name, "holder"), signal.SIGHUP)
+        for server in servers:
+            wait_for(lambda server=server: all(self.recorder.said(server.name, at, f"vip {prefix}: announce")
+                                               for prefix in plan.VIPS), 20,
+                     f"{server.name}: a brain with the new configuration that has judged for itself")
+
+    def stays_script(self):
+        """Whether another server's announcer says of all its VIPs that they stay."""
+        script = self.world.folder / "stays"
+        script.write_text(f"""#!/bin/sh
+said=$({self.world.programs}/isochronectl --socket {self.world.folder}/$1/bgp.sock --json vip status | tr -d ' \\n') || exit 1
+case $said in
+*'"stays":false'*) exit 1 ;;
+*'"stays":true'*) exit 0 ;;
+esac
+exit 1
+""")
+        script.chmod(0o700)
+        return script
+
+    def map_load(self, servers, name):
+        at = self.done(servers[0].name, f"{name} loaded: {', '.join(server.name for server in servers)}")
+        for server in servers:
+            shutil.copy(self.world.folder / "world" / name, self.world.node_folder(server.name) / "cdn.isomap")
+            done = self.control(server.name, "reload")
+            if done.returncode != 0:
+                raise LabError(f"{server.name}: reload: {done.stderr}")
+        return at
 
     def inside(self, node, *command):
         return run(*inside(self.world.space(node)), *command)

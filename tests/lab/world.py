@@ -21,6 +21,7 @@ import routers  # noqa: E402
 NEEDED = ["ip", "nsenter", "bird", "birdc", "exabgp", "zebra", "bgpd", "bfdd", "vtysh"]
 SAMPLE = ROOT / "maps/sample"
 MAP_FILES = ["mapper.yaml", "pins.csv", "services.yaml", "example.com.zone", "*.mmdb", "asn-*.csv", "*.csv.zst"]
+DRAIN_WAIT_S, GRACE_S = 1, 2
 CANARY = "58.27.134.0/24"  # whom the checks ask for: its answer comes from the map
 
 EDGE_CONFIG = """\
@@ -153,16 +154,18 @@ class World(Spaces):
             run(*inside(space), "ip", "link", "set", "isochrone1", "up")
         run(*inside(space), "ip", "link", "set", "isochrone0", "up")
 
-    def map_begin(self):
-        """The sample world, built once for all PoPs."""
+    def map_begin(self, name="cdn.isomap", age_s=0):
+        """The sample world, built once for all PoPs, as if its measurements were so old."""
         world = self.folder / "world"
-        world.mkdir()
+        world.mkdir(exist_ok=True)
         for pattern in MAP_FILES:
             for path in SAMPLE.glob(pattern):
-                (world / path.name).symlink_to(path)
+                if not (world / path.name).exists():
+                    (world / path.name).symlink_to(path)
         with open(self.folder / "mapper.log", "wb") as log:
             return subprocess.Popen([f"{self.programs}/isochrone-mapper", "build", "--config", world / "mapper.yaml",
-                                     "--output", world / "cdn.isomap"], stdout=log, stderr=log)
+                                     "--output", world / name, "--as-of", str(int(time.time()) - age_s)],
+                                    stdout=log, stderr=log)
 
     def answers_expected(self, client):
         """What a client is to be told, by the mapper and the services file: {family: address}."""
@@ -250,18 +253,26 @@ class World(Spaces):
         self.begin(name, "edge", [f"{self.programs}/isochrone-edge", "--config", self.node_folder(name) / "edge.yaml"])
         return now
 
-    def announcer_configure(self, server):
+    def announcer_configure(self, server, requires="", checks="", more=""):
+        """bgp.yaml from the example, with more checks, which the VIPs may require, and more keys; and what ExaBGP needs."""
         link = plan.link_between(server.pop, server.name)
         example = "host-bird/bgp.yaml" if server.through_bird else "bgp.yaml"
         pace = f"interval: {self.interval_ms}ms, timeout: {self.timeout_ms}ms, retry: 10ms"
         words = {f"qtype: {qtype}, interval: 1s, timeout: 500ms":
                  f'qtype: {qtype}, ecs: {CANARY}, expect: ["{self.canary[family]}"], {pace}'
                  for qtype, family in (("A", 4), ("AAAA", 6))}
+        words["wait: 60s"] = f"wait: {DRAIN_WAIT_S}s"
+        words["/run/isochrone/edge.sock"] = self.node_folder(server.name) / "edge.sock"
         words["/run/isochrone/bgp.sock"] = self.node_folder(server.name) / "bgp.sock"
         if not server.through_bird:
             words |= {"peer_as: 65000": f"peer_as: {plan.node(server.pop).asn}",
                       **routers.example_words(link, server.name)}
         text = routers.substituted((routers.EXAMPLES / example).read_text(), words)
+        if server.xdp:  # the kernel answers on for three seconds
+            text += f"restart_grace: {GRACE_S}s\n"
+        text = text.replace("\nchecks:\n", f"\nchecks:\n{checks}") + more
+        for name in ("answers", "answers6"):
+            text = text.replace(f"requires: [{name}]", f"requires: [{name}{requires}]")
         folder = self.node_folder(server.name)
         (folder / "bgp.yaml").write_text(text)
         (folder / "exabgp.conf").write_text(run(f"{self.programs}/isochrone-bgp", "--config", folder / "bgp.yaml",
@@ -298,7 +309,7 @@ class World(Spaces):
             shutil.rmtree(self.node_folder(node), ignore_errors=True)
         for name in ("world", "bpf"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("lab.json", "mapper.log"):
+        for name in ("lab.json", "mapper.log", "stays"):
             (self.folder / name).unlink(missing_ok=True)
         if self.made_folder and self.folder.exists() and not any(self.folder.iterdir()):
             self.folder.rmdir()
