@@ -23,8 +23,9 @@
 
 /* A new type is a new file and a line here. */
 static const struct config_check_type *const types[] = {
-    &config_check_dns,       &config_check_http,    &config_check_tcp,  &config_check_exec,
-    &config_check_interface, &config_check_process, &config_check_edge, &config_check_traffic,
+    &config_check_dns,  &config_check_http,      &config_check_tcp,
+    &config_check_exec, &config_check_interface, &config_check_process,
+    &config_check_edge, &config_check_traffic,   &config_check_xdp,
 };
 
 #define TYPES_N (sizeof(types) / sizeof(types[0]))

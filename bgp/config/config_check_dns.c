@@ -15,17 +15,17 @@
 #define SIGNATURE_MAX_NS (365 * INT64_C(86400) * CLOCK_NS_PER_S)
 
 static int question_read(const struct yaml_node *node, struct arena *arena,
-                         struct config_check *check, struct probe_dns_settings *settings,
-                         struct failure *failure)
+                         struct config_check *check, struct dns_check *dns, const char *type_text,
+                         const char *how, struct failure *failure)
 {
-    struct dns_check *dns = &settings->check;
     const struct yaml_node *name = yaml_get(node, "name"), *type = yaml_get(node, "qtype");
-    const char *name_text, *type_text = yaml_get(node, "serial") ? "SOA" : "A";
+    const char *name_text;
     char server[ADDRESS_TEXT_LEN];
     int result;
 
     if (!name) {
-        return yaml_fail(node, -EINVAL, failure, "a dns check needs a name to ask for");
+        return yaml_fail(node, -EINVAL, failure, "a %s check needs a name to ask for",
+                         check->type->name);
     }
     result = yaml_text(name, &name_text, failure);
     if (result == 0 && dns_check_parse_name(name_text, dns->qname) < 0) {
@@ -39,8 +39,7 @@ static int question_read(const struct yaml_node *node, struct arena *arena,
     }
     return result ? result
                   : config_set_subject(arena, check, failure, "%s %s at %s%s", name_text, type_text,
-                                       endpoint_format(&check->server, server),
-                                       settings->tcp ? " over TCP" : "");
+                                       endpoint_format(&check->server, server), how);
 }
 
 static int subnet_read(const struct yaml_node *node, struct dns_check *dns, struct failure *failure)
@@ -100,6 +99,16 @@ static int expect_read(const struct yaml_node *node, struct dns_check *dns, stru
     }
     dns->expect = DNS_CHECK_EXPECT_RCODE;
     return result;
+}
+
+int config_read_question(const struct yaml_node *node, struct arena *arena,
+                         struct config_check *check, struct dns_check *dns, const char *type,
+                         const char *how, struct failure *failure)
+{
+    int result = question_read(node, arena, check, dns, type, how, failure);
+
+    result = result ? result : subnet_read(yaml_get(node, "ecs"), dns, failure);
+    return result ? result : expect_read(yaml_get(node, "expect"), dns, failure);
 }
 
 /* "udp", with so many tries, or "tcp". */
@@ -197,9 +206,10 @@ static int dns_read(const struct yaml_node *node, struct arena *arena, struct co
     check->settings = settings;
     result = config_read_server(node, 53, check, failure);
     result = result ? result : transport_read(node, settings, failure);
-    result = result ? result : question_read(node, arena, check, settings, failure);
-    result = result ? result : subnet_read(yaml_get(node, "ecs"), &settings->check, failure);
-    result = result ? result : expect_read(yaml_get(node, "expect"), &settings->check, failure);
+    result = result ? result
+                    : config_read_question(node, arena, check, &settings->check,
+                                           yaml_get(node, "serial") ? "SOA" : "A",
+                                           settings->tcp ? " over TCP" : "", failure);
     result = result ? result : serial_read(yaml_get(node, "serial"), settings, failure);
     return result ? result : signature_read(yaml_get(node, "signature"), &settings->check, failure);
 }

@@ -41,6 +41,7 @@ extern const struct config_check_type config_check_exec;
 extern const struct config_check_type config_check_interface;
 extern const struct config_check_type config_check_process;
 extern const struct config_check_type config_check_traffic;
+extern const struct config_check_type config_check_xdp;
 
 /* A path, relative to the folder of the file, that lives as long as the configuration. */
 int config_keep_path(struct arena *arena, const struct yaml_node *node, const char **ret_path,
@@ -54,6 +55,14 @@ int config_keep_socket(struct arena *arena, const struct yaml_node *owner,
 /* `server` of a check, required; sets its family too. */
 int config_read_server(const struct yaml_node *node, uint16_t default_port,
                        struct config_check *check, struct failure *failure);
+
+struct dns_check;
+
+/* `name`, `qtype` (`type` unless said), `ecs` and `expect` of a check that asks its server by DNS;
+ * sets the subject, which ends with `how`. */
+int config_read_question(const struct yaml_node *node, struct arena *arena,
+                         struct config_check *check, struct dns_check *dns, const char *type,
+                         const char *how, struct failure *failure);
 
 /* The subject as if printed. */
 int config_set_subject(struct arena *arena, struct config_check *check, struct failure *failure,

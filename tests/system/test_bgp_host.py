@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from edge_lab import BIN, SERVICES, Edge, build_map, until, zone_text
-from xdp_lab import inside, why_not
+from edge_lab import BIN, SERVICES, Edge, build_map, halt, until, zone_text
+from test_xdp_edge import SERVER4, SERVER6, XdpEdge
+from xdp_lab import XdpLab, inside, why_not
 
 NO_NAMESPACES = why_not()
 SERVES = """  answers: {{type: dns, server: "127.0.0.1@{port}", name: static.example.com., interval: 30s, retry: 20ms,
@@ -241,3 +242,59 @@ def test_an_address_that_goes_is_known_at_once(tmp_path):
             ip("address", "del", "2001:db8::53/64", "dev", "v0")
             ip("address", "add", "2001:db8::53/64", "dev", "v0", "nodad")
             assert bgp.says("look6", "2001:db8::53 is on v0")
+
+
+# --- the program in the kernel
+
+@pytest.mark.skipif(NO_NAMESPACES is not None, reason=f"SKIP: {NO_NAMESPACES}")
+def test_the_kernel_program_is_asked_itself(tmp_path):
+    """What it answers, what it counts, and why it does not: its server dead, switched off, off the interface, not allowed."""
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "bgp").mkdir()
+    with XdpLab(tmp_path) as lab, XdpEdge(lab, tmp_path / "edge") as server:
+        server.ready()
+        checks = f"  answers: {{type: dns, server: {SERVER4}, name: static.example.com.}}\n"
+        common = f"type: xdp, pin: {lab.pins}/edge"
+        checks += (f"  kernel: {{{common}, interface: v0, server: {SERVER4}, name: static.example.com., expect: [192.0.2.1]}}\n"
+                   f"  geo6: {{{common}, server: \"{SERVER6}\", name: www.example.com., qtype: AAAA, ecs: \"2400:1::/32\",\n"
+                   "         expect: [\"2001:db8:1::10\"], client: \"2001:db8:c000::1\"}\n"
+                   f"  wrong: {{{common}, server: {SERVER4}, name: static.example.com., expect: [192.0.2.77]}}\n"
+                   f"  other: {{{common}, server: {SERVER4}, name: id.server.}}\n"
+                   f"  nowhere: {{{common}, interface: v9, server: {SERVER4}, name: static.example.com.}}\n")
+        bgp = Bgp(tmp_path / "bgp", checks, vip=f"{SERVER4}/32", wrapper=lab.server_command())
+
+        def found(*wrapper):
+            bgp.wrapper = lab.server_command(*wrapper)
+            return {name: (check["verdict"], check["evidence"]) for name, check in bgp.once().items()}
+
+        before = server.answered(), server.userspace()
+        seen = found()
+        assert seen["kernel"][0] == "pass" and "on v0: NOERROR, 1 records, 192.0.2.1" in seen["kernel"][1], seen
+        assert seen["geo6"][0] == "pass" and "2001:db8:1::10" in seen["geo6"][1], seen
+        assert seen["wrong"][0] == "fail" and "192.0.2.1, which is not expected" in seen["wrong"][1], seen
+        assert seen["other"] == ("fail", "kernel program passes this query up, and its server lives")
+        assert seen["nowhere"] == ("fail", f"no program of {lab.pins}/edge is on v9")
+        assert server.answered() - before[0] == 4, "each counts; the one that was wrong was asked twice"
+        assert server.userspace() - before[1] == 1, "of the dns check alone"
+
+        powerless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+        os.chown(lab.pins / "edge", 65534, 65534)
+        seen = found(*powerless)
+        assert seen["kernel"] == ("unknown", f"{lab.pins}/edge: Permission denied: what is pinned there must be ours to read and write")
+        os.chown(lab.pins / "edge", 0, 0)
+        seen = found(*powerless)
+        assert seen["kernel"][0] == "pass", seen
+        assert seen["other"] == ("fail", "kernel program passes this query up"), "nobody says why"
+
+        halt(server.process)  # no heartbeat, and the program stays
+        assert until(lambda: found()["kernel"][0] == "fail", 8)
+        seen = found()
+        assert seen["kernel"][1].startswith("kernel program passes: heartbeat over "), seen
+        server.process.send_signal(signal.SIGCONT)
+        assert until(lambda: found()["kernel"][0] == "pass", 8)
+        server.kill()  # it answers on, for three seconds
+        assert found()["kernel"][0] == "pass"
+        lab.cut(0)
+        assert found()["kernel"] == ("fail", f"no program of {lab.pins}/edge is on v0")
+        lab.join(0)
+        server.start()
