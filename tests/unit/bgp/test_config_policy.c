@@ -152,6 +152,21 @@ Test(config_policy, last_pop_alone)
     config_free(config);
 }
 
+Test(config_policy, a_traffic_check_vouches)
+{
+    struct config *config =
+        load_good("vips: [{prefix: 192.0.2.53/32}]\n"
+                  "checks:\n"
+                  "  a: {type: dns, server: 192.0.2.53, name: x., vouched_by: t}\n"
+                  "  b: {type: dns, server: 192.0.2.53, name: x.}\n"
+                  "  t: {type: traffic, control: edge.sock}\n");
+
+    cr_expect_eq(config->checks[0].vouched_by, 2);
+    cr_expect_eq(config->checks[1].vouched_by, POLICY_NONE);
+    cr_expect_eq(config->vips[0].checks_n, 2, "traffic governs nothing");
+    config_free(config);
+}
+
 Test(config_policy, windows)
 {
     static const struct {
