@@ -21,6 +21,14 @@ int64_t clock_wall_s(void)
     return (int64_t)now.tv_sec;
 }
 
+int64_t clock_wall_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / CLOCK_NS_PER_MS;
+}
+
 void clock_format_utc(int64_t wall_s, char ret_text[static 24])
 {
     /* A year of more than four digits would not fit, and is no time anybody means. */

@@ -14,8 +14,9 @@
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t clock_monotonic_ns(void);
 
-/* Seconds since 1970-01-01 UTC. */
+/* Seconds since 1970-01-01 UTC, and milliseconds. */
 int64_t clock_wall_s(void);
+int64_t clock_wall_ms(void);
 
 /* "2026-11-22T08:06:00Z" into `ret_text`. */
 void clock_format_utc(int64_t wall_s, char ret_text[static 24]);

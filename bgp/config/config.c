@@ -284,14 +284,6 @@ static int neighbors_read(const struct yaml_node *root, struct config *config,
     return result;
 }
 
-static int control_read(const struct yaml_node *node, struct config *config,
-                        struct failure *failure)
-{
-    return !node || yaml_is_off(node)
-               ? 0
-               : config_keep_socket(config->arena, node, node, &config->control, failure);
-}
-
 /* A probe to a VIP that this host should have must not leave the host, or another PoP answers it.
  */
 static void servers_mark(struct config *config)
@@ -317,17 +309,19 @@ static int lease_read(const struct yaml_node *node, struct config *config, struc
 static int root_read(const struct yaml_node *root, struct config *config, struct failure *failure)
 {
     static const char *const known[] = {
-        "vips",          "announce",         "checks",        "neighbors", "control", "drain",
-        "restart_grace", "startup",          "soft_withdraw", "last_pop",  "damping", "local_as",
-        "lease",         "graceful_restart", "closed_loop",   "instance",  NULL};
-    static const char *const later[] = {"metrics", "guard", "state_dir", "peers", NULL};
+        "vips",     "announce",      "checks",  "neighbors",        "control",
+        "drain",    "restart_grace", "startup", "soft_withdraw",    "last_pop",
+        "damping",  "local_as",      "lease",   "graceful_restart", "closed_loop",
+        "instance", "state_dir",     "journal", "metrics",          "services",
+        NULL};
+    static const char *const later[] = {"guard", "peers", NULL};
     int result = config_check_keys(root, known, later, failure);
 
     result = result ? result : checks_read(root, config, failure);
     result = result ? result : vips_read(root, config, failure);
     result = result ? result : neighbors_read(root, config, failure);
     result = result ? result : config_read_policy(root, config, failure);
-    result = result ? result : control_read(yaml_get(root, "control"), config, failure);
+    result = result ? result : config_read_operate(root, config, failure);
     result = result ? result : config_read_exabgp(root, config, failure);
     result = result ? result : lease_read(yaml_get(root, "lease"), config, failure);
     if (result == 0) {

@@ -70,11 +70,28 @@ struct config_neighbor {
     uint32_t hold_time_s;
 };
 
+struct config_journal {
+    const char *file; /* path, or NULL */
+    uint64_t size;    /* bytes of one file */
+    unsigned keep;    /* older files */
+};
+
+/* The edge that serves at this PoP, told on request when the VIP goes. */
+struct config_services {
+    const char *control; /* its control socket, or NULL */
+    const char *pop;
+};
+
 struct config {
     const char *path;    /* as given */
     const char *control; /* socket path, or NULL */
     struct exabgp_options exabgp;
     int64_t lease_ns; /* the holder goes on alone when it has heard nothing for so long */
+    struct config_journal journal;
+    const char *state_file; /* path, or NULL */
+    bool metrics_on;
+    struct endpoint metrics;
+    struct config_services services;
     size_t vips_n;
     struct route routes[CONFIG_VIPS_MAX]; /* of the VIP with the same index */
     struct config_vip vips[CONFIG_VIPS_MAX];

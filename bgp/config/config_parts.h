@@ -88,6 +88,10 @@ int config_read_policy(const struct yaml_node *root, struct config *config,
 int config_read_exabgp(const struct yaml_node *root, struct config *config,
                        struct failure *failure);
 
+/* `control`, `state_dir`, `journal`, `metrics` and `services` of the root. */
+int config_read_operate(const struct yaml_node *root, struct config *config,
+                        struct failure *failure);
+
 /* One entry of `neighbors`. */
 int config_read_neighbor(const struct yaml_node *node, struct config_neighbor *ret_neighbor,
                          struct failure *failure);

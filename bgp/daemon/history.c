@@ -115,8 +115,11 @@ void history_describe(const struct journal_record *record, char *ret_text, size_
                  record->text[0] ? ": " : "", record->text);
         return;
     case JOURNAL_ROUTE:
-        snprintf(ret_text, size, "%s: exabgp: %s after %.1f ms", record->subject, record->word,
-                 (double)record->elapsed_ns / (double)CLOCK_NS_PER_MS);
+        snprintf(ret_text, size, "%s: exabgp: %s", record->subject, record->word);
+        if (record->elapsed_ns > 0 && strlen(ret_text) + 1 < size) {
+            snprintf(ret_text + strlen(ret_text), size - strlen(ret_text), " after %.1f ms",
+                     (double)record->elapsed_ns / (double)CLOCK_NS_PER_MS);
+        }
         return;
     case JOURNAL_SPEAKER:
         snprintf(ret_text, size, "exabgp: %s, %lld so far", record->word,

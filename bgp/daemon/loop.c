@@ -18,8 +18,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "bgp/daemon/announcer.h"
+#include "bgp/daemon/books.h"
 #include "bgp/daemon/plan.h"
-#include "bgp/daemon/report.h"
+#include "bgp/daemon/rehearsal.h"
+#include "bgp/daemon/verbs.h"
 #include "bgp/link/link.h"
 #include "bgp/probe/prober.h"
 
@@ -34,6 +36,7 @@ struct loop {
     const struct config *config;
     const struct loop_options *options;
     struct announcer *announcer;
+    struct books *books;
     struct prober *prober;
     struct control *control; /* NULL if there is none (yet) */
     int64_t control_ns;      /* try to open it then */
@@ -44,7 +47,7 @@ struct loop {
     int64_t renew_ns; /* the lease, then */
     size_t wants_len; /* what the holder was told last */
     uint8_t wants[LINK_MESSAGE_MAX];
-    struct route_attributes dry_run_announced[CONFIG_VIPS_MAX];
+    struct rehearsal rehearsal; /* of a dry run */
 };
 
 static int watch(const struct loop *loop, int operation, int fd, uint32_t events, enum tag tag)
@@ -52,6 +55,11 @@ static int watch(const struct loop *loop, int operation, int fd, uint32_t events
     struct epoll_event event = {.events = events, .data.u64 = tag};
 
     return epoll_ctl(loop->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+static struct moment moment_at(int64_t now_ns)
+{
+    return (struct moment){now_ns, clock_wall_ms()};
 }
 
 static void log_line(void *context, enum log_level level, const char *text)
@@ -145,33 +153,10 @@ static int lead(const struct loop *loop, struct failure *failure)
     return 0;
 }
 
-/* Plays a speaker that starts with nothing announced and to which everything works. */
-static void dry_run(struct loop *loop, int64_t now_ns)
+static void dry_run_tell(void *context, const char *command)
 {
-    struct speaker_status status = *announcer_speaker(loop->announcer);
-
-    status.aligned = true;
-    for (size_t i = 0; i < loop->config->vips_n; i++) {
-        const struct want *want = announcer_want(loop->announcer, i);
-        struct route route = {loop->config->routes[i].prefix, want->attributes};
-        const bool announce = want->wish == ROUTE_ANNOUNCE;
-        char line[ROUTE_COMMAND_LEN];
-
-        status.routes[i].read = true;
-        if (announce && !(status.routes[i].current &&
-                          route_attributes_equal(&loop->dry_run_announced[i], &want->attributes))) {
-            loop->dry_run_announced[i] = want->attributes;
-            route_announce_command(&route, line);
-            fprintf(stderr, "dry run: %s", line);
-        } else if (!announce && status.routes[i].current) {
-            route_withdraw_command(&route, line);
-            fprintf(stderr, "dry run: %s", line);
-        }
-        status.routes[i].current = announce;
-        status.routes[i].holders_n = announce;
-        status.routes[i].known = announce ? EXABGP_KNOWN_ANNOUNCED : EXABGP_KNOWN_WITHDRAWN;
-    }
-    announcer_hear(loop->announcer, &status, now_ns);
+    (void)context;
+    fprintf(stderr, "dry run: %s", command);
 }
 
 /* ---- the rest of the world ---- */
@@ -181,6 +166,7 @@ static int64_t probe_observed(void *context, size_t check, const struct probe_ou
 {
     struct loop *loop = context;
 
+    books_observe(loop->books, check, outcome, moment_at(now_ns));
     announcer_observe(loop->announcer, check, outcome, now_ns);
     return announcer_next_probe_ns(loop->announcer, check, started_ns);
 }
@@ -212,7 +198,7 @@ static json_t *control_request(void *context, const json_t *request)
     if (verb && strcmp(verb, "reload") == 0) {
         return reload(loop);
     }
-    return report_answer(loop->announcer, request, clock_monotonic_ns());
+    return verbs_answer(loop->announcer, loop->books, request, clock_monotonic_ns());
 }
 
 /* A service that answers is worth more than a socket to ask about it: without one we go on and try
@@ -308,11 +294,14 @@ static int turn(struct loop *loop)
     int64_t now_ns;
     int count;
 
+    now_ns = clock_monotonic_ns();
+    announcer_run(loop->announcer, now_ns);
     if (loop->options->dry_run) {
-        dry_run(loop, clock_monotonic_ns());
+        rehearsal_run(&loop->rehearsal, loop->announcer, dry_run_tell, loop, now_ns);
     } else {
-        wants_send(loop, clock_monotonic_ns());
+        wants_send(loop, now_ns);
     }
+    books_turn(loop->books, moment_at(now_ns));
     count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
     if (count < 0 && errno != EINTR) {
         return -errno;
@@ -337,12 +326,17 @@ static uint64_t seed_make(void)
     uint64_t seed = (uint64_t)clock_monotonic_ns();
 
     (void)!getrandom(&seed, sizeof(seed), GRND_NONBLOCK);
-    return seed;
+    return seed & INT64_MAX; /* the journal's numbers are signed */
 }
 
 static int parts_open(struct loop *loop, const sigset_t *signals, struct failure *failure)
 {
     const int64_t now_ns = clock_monotonic_ns();
+    const struct books_options books = {
+        .version = loop->options->version,
+        .seed = seed_make(),
+        .files = !loop->options->dry_run,
+    };
     int result = 0;
 
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -351,11 +345,16 @@ static int parts_open(struct loop *loop, const sigset_t *signals, struct failure
         watch(loop, EPOLL_CTL_ADD, loop->signal_fd, EPOLLIN, TAG_SIGNALS) < 0) {
         return failure_set(failure, -errno, "epoll: %s", strerror(errno));
     }
-    loop->announcer = announcer_new(loop->config, log_line, loop, seed_make(), now_ns);
+    loop->announcer = announcer_new(loop->config, log_line, loop, books.seed, now_ns);
     loop->prober =
         prober_new(loop->config, loop->epoll_fd, TAG_PROBES, probe_observed, loop, now_ns);
     if (!loop->announcer || !loop->prober) {
         return failure_set(failure, -ENOMEM, "out of memory");
+    }
+    loop->books = books_open(loop->announcer, &books, moment_at(now_ns));
+    rehearsal_init(&loop->rehearsal, loop->config);
+    for (size_t i = 0; i < loop->config->vips_n; i++) {
+        rehearsal_read(&loop->rehearsal, i, false, now_ns);
     }
     control_try(loop, now_ns);
     if (!loop->options->dry_run) {
@@ -368,6 +367,7 @@ static void parts_close(struct loop *loop)
 {
     control_close(loop->control);
     prober_free(loop->prober);
+    books_close(loop->books, moment_at(clock_monotonic_ns()));
     announcer_free(loop->announcer);
     fd_close(&loop->signal_fd);
     fd_close(&loop->epoll_fd);

@@ -14,6 +14,7 @@
 struct loop_options {
     int link;     /* to the holder, non-blocking */
     bool dry_run; /* no holder: changes are logged, and taken as done */
+    const char *version;
 };
 
 /* Runs until told to stop, or the holder is gone. Routes stay as they are at the end. */

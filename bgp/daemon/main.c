@@ -257,7 +257,7 @@ static int hold(const struct arguments *arguments, char **argv, pid_t parent)
 /* What is wrong is said by the holder, which knows what that means. */
 static int think(const struct config *config, int result, struct failure *failure)
 {
-    const struct loop_options options = {.link = LINK_FD};
+    const struct loop_options options = {.link = LINK_FD, .version = ISOCHRONE_VERSION};
     static uint8_t bytes[LINK_MESSAGE_MAX];
     int type;
     socklen_t len = sizeof(type);
@@ -277,7 +277,7 @@ static int think(const struct config *config, int result, struct failure *failur
 static int mode_run(const struct arguments *arguments, const struct config *config,
                     struct failure *failure)
 {
-    const struct loop_options dry_run = {.link = -1, .dry_run = true};
+    const struct loop_options dry_run = {.link = -1, .dry_run = true, .version = ISOCHRONE_VERSION};
     bool good = true;
     int result = 0;
 

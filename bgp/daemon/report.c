@@ -1,37 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bgp/daemon/report.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/control.h"
 #include "bgp/daemon/age.h"
+#include "bgp/daemon/text.h"
 
-#define REPLY_TEXT_LEN 262144 /* beyond this a text is cut; the data never is */
-
-struct text {
-    char *bytes;
-    size_t len;
-};
-
-static void text_add(struct text *text, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void text_add(struct text *text, const char *format, ...)
-{
-    const size_t room = REPLY_TEXT_LEN - text->len;
-    va_list arguments;
-    int len;
-
-    va_start(arguments, format);
-    len = vsnprintf(text->bytes + text->len, room, format, arguments);
-    va_end(arguments);
-    if (len > 0) {
-        text->len += (size_t)len < room ? (size_t)len : room - 1;
-    }
-}
+#define PENALTY_WORTH_A_LINE 1.0
 
 const char *report_vip_state(const struct announcer *announcer, size_t vip)
 {
@@ -54,26 +31,94 @@ const char *report_vip_state(const struct announcer *announcer, size_t vip)
 
 /* ---- for programs ---- */
 
-static json_t *vip_json(const struct announcer *announcer, size_t vip, int64_t now_ns)
+static json_t *operator_json(const struct override *override, int64_t now_ns)
 {
-    const struct config *config = announcer_config(announcer);
-    const struct announcer_vip *state = announcer_vip(announcer, vip);
-    const struct exabgp_route_status status = announcer_speaker(announcer)->routes[vip];
+    const bool ends = override->expires_ns != OVERRIDE_FOR_EVER;
+
+    if (override->action == OVERRIDE_AUTO) {
+        return json_null();
+    }
+    return json_pack("{s:s, s:o, s:o, s:b, s:f, s:o}", "action",
+                     override_action_name(override->action), "owner", control_text(override->owner),
+                     "reason", control_text(override->reason), "force", override->force, "since_s",
+                     age_seconds(now_ns - override->since_ns), "left_s",
+                     ends ? json_real(age_seconds(override->expires_ns - now_ns)) : json_null());
+}
+
+/* Where a drain stands in its plan. */
+static json_t *drain_json(const struct view *view, size_t vip)
+{
+    const struct policy_verdict *verdict = &announcer_vip(view->announcer, vip)->verdict;
+    const struct drain_plan *plan = &announcer_config(view->announcer)->vips[vip].settings.drain;
+
+    if (verdict->code != POLICY_OPERATOR_DRAINS && verdict->code != POLICY_OPERATOR_WAITS) {
+        return json_null();
+    }
+    return json_pack("{s:I, s:I, s:s?}", "step", (json_int_t)verdict->drain_step, "of",
+                     (json_int_t)plan->steps_n, "name",
+                     verdict->drain_step < plan->steps_n
+                         ? drain_step_name(plan->steps[verdict->drain_step].kind)
+                         : NULL);
+}
+
+static json_t *damping_json(const struct view *view, size_t vip)
+{
+    const struct forecast *forecast = books_forecast(view->books, vip);
+    const struct policy *policy = &announcer_vip(view->announcer, vip)->policy;
+
+    return json_pack("{s:f, s:b, s:f, s:I, s:I}", "penalty",
+                     announcer_penalty(view->announcer, vip, view->now_ns), "suppressed",
+                     policy->damping.suppressed, "network_penalty",
+                     forecast_penalty(forecast, view->now_ns), "network_left",
+                     (json_int_t)forecast_left(forecast, FORECAST_SUPPRESS_USUAL, view->now_ns),
+                     "network_left_rfc7196",
+                     (json_int_t)forecast_left(forecast, FORECAST_SUPPRESS_7196, view->now_ns));
+}
+
+static json_t *guard_json(const struct guard *guard)
+{
+    return json_pack("{s:b, s:b, s:b, s:I, s:I}", "on", guard->on, "known", guard->known, "met",
+                     guard->met, "peers", (json_int_t)guard->peers_n, "staying",
+                     (json_int_t)guard->staying_n);
+}
+
+static json_t *check_names(const struct config *config, size_t vip)
+{
     json_t *checks = json_array();
-    char name[ADDRESS_TEXT_LEN];
 
     for (size_t i = 0; i < config->vips[vip].checks_n; i++) {
         json_array_append_new(checks,
                               json_string(config->checks[config->vips[vip].checks[i]].name));
     }
+    return checks;
+}
+
+static json_t *vip_json(const struct view *view, size_t vip)
+{
+    const struct announcer *announcer = view->announcer;
+    const struct config *config = announcer_config(announcer);
+    const struct announcer_vip *state = announcer_vip(announcer, vip);
+    const struct exabgp_route_status status = announcer_speaker(announcer)->routes[vip];
+    char name[ADDRESS_TEXT_LEN];
+
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:s, s:b, s:b, s:s, s:s, s:f, s:o}", "vip",
-        prefix_format(&config->routes[vip].prefix, name), "state", report_vip_state(announcer, vip),
-        "wish", route_wish_name(state->verdict.want.wish), "acknowledged",
-        exabgp_known_name(status.known), "holders", (int)status.holders_n, "seen",
-        exabgp_seen_name(status.seen), "degraded", state->verdict.degraded, "taken_over",
-        state->adopted, "reason", state->reason, "changed_because", state->wish_reason, "since_s",
-        age_seconds(now_ns - state->wish_since_ns), "checks", checks);
+        "{s:s, s:s, s:s, s:s, s:i, s:s, s:i, s:b, s:b, s:b, s:s, s:s?, s:s, s:s, s:f, s:o, s:o, "
+        "s:o, "
+        "s:o, s:I, s:o}",
+        "vip", prefix_format(&config->routes[vip].prefix, name), "state",
+        report_vip_state(announcer, vip), "wish", route_wish_name(state->verdict.want.wish),
+        "acknowledged", exabgp_known_name(status.known), "holders", (int)status.holders_n, "seen",
+        exabgp_seen_name(status.seen), "sessions_up",
+        (int)exabgp_sessions_up(&announcer_speaker(announcer)->sessions), "degraded",
+        state->verdict.degraded, "stays", announcer_stays(announcer, vip), "taken_over",
+        state->adopted, "code", policy_code_name(state->verdict.code), "overrode",
+        state->verdict.overrode ? policy_code_name(state->verdict.overruled) : NULL, "reason",
+        state->reason, "changed_because", state->wish_reason, "since_s",
+        age_seconds(view->now_ns - state->wish_since_ns), "operator",
+        operator_json(&state->override, view->now_ns), "drain", drain_json(view, vip), "damping",
+        damping_json(view, vip), "guard", guard_json(&state->verdict.guard), "budget_left",
+        (json_int_t)announcer_budget_left(announcer, vip, view->now_ns), "checks",
+        check_names(config, vip));
 }
 
 static json_t *check_json(const struct announcer *announcer, size_t check, int64_t now_ns)
@@ -128,18 +173,83 @@ static json_t *exabgp_json(const struct announcer *announcer)
         (json_int_t)counters->bad_lines);
 }
 
+static json_t *books_json(const struct view *view)
+{
+    struct disk_counters counters;
+
+    books_counters(view->books, &counters);
+    return json_pack("{s:I, s:I, s:b, s:I, s:I, s:b, s:I}", "journal_lines",
+                     (json_int_t)counters.lines, "journal_lost", (json_int_t)counters.lines_lost,
+                     "journal_failing", counters.journal_failing, "saves",
+                     (json_int_t)counters.saves, "saves_failed", (json_int_t)counters.saves_failed,
+                     "saves_failing", counters.state_failing, "starts",
+                     (json_int_t)books_starts(view->books));
+}
+
 /* ---- for people ---- */
 
-static void vip_row(const struct announcer *announcer, size_t vip, int64_t now_ns,
-                    struct text *text)
+static void operator_row(const struct view *view, size_t vip, struct text *text)
 {
-    const struct config *config = announcer_config(announcer);
-    const struct announcer_vip *state = announcer_vip(announcer, vip);
+    const struct override *override = &announcer_vip(view->announcer, vip)->override;
+    char age[AGE_LEN];
+
+    if (override->action == OVERRIDE_AUTO) {
+        return;
+    }
+    text_add(text, "  operator   %s by %s%s", override_action_name(override->action),
+             override->owner[0] ? override->owner : "somebody", override->force ? ", forced" : "");
+    if (override->expires_ns != OVERRIDE_FOR_EVER) {
+        text_add(text, ", %s left", age_format(override->expires_ns - view->now_ns, age));
+    }
+    text_add(text, "%s%s\n", override->reason[0] ? ": " : "", override->reason);
+}
+
+/* Our own damping, and what we guess of the network's. */
+static void damping_row(const struct view *view, size_t vip, struct text *text)
+{
+    const struct forecast *forecast = books_forecast(view->books, vip);
+    const struct config *config = announcer_config(view->announcer);
+    const unsigned left = forecast_left(forecast, FORECAST_SUPPRESS_USUAL, view->now_ns);
+    char age[AGE_LEN];
+
+    if (config->vips[vip].settings.damping.on) {
+        text_add(text, "  damping    our penalty %.0f of %.0f%s\n",
+                 announcer_penalty(view->announcer, vip, view->now_ns),
+                 config->vips[vip].settings.damping.suppress,
+                 announcer_vip(view->announcer, vip)->policy.damping.suppressed ? ", waiting" : "");
+    }
+    text_add(text, "  network    penalty %.0f; ", forecast_penalty(forecast, view->now_ns));
+    if (left == 0) {
+        text_add(
+            text, "routers that damp as usual (above 2000) may suppress it for %s; ",
+            age_format(forecast_held_ns(forecast, FORECAST_SUPPRESS_USUAL, view->now_ns), age));
+    } else {
+        text_add(
+            text, "%u more withdrawal%s now and routers that damp as usual hold it for %s; ", left,
+            left > 1 ? "s" : "",
+            age_format(forecast_held_ns(forecast, FORECAST_SUPPRESS_USUAL, view->now_ns), age));
+    }
+    text_add(text, "by RFC 7196 %u more\n",
+             forecast_left(forecast, FORECAST_SUPPRESS_7196, view->now_ns));
+}
+
+static void vip_row(const struct view *view, size_t vip, struct text *text)
+{
+    const struct config *config = announcer_config(view->announcer);
+    const struct announcer_vip *state = announcer_vip(view->announcer, vip);
+    const struct exabgp_route_status *status = &announcer_speaker(view->announcer)->routes[vip];
     char name[ADDRESS_TEXT_LEN], age[AGE_LEN];
 
-    text_add(text, "%-24s %-12s %8s %7u  %s\n", prefix_format(&config->routes[vip].prefix, name),
-             report_vip_state(announcer, vip), age_format(now_ns - state->wish_since_ns, age),
-             announcer_speaker(announcer)->routes[vip].holders_n, state->reason);
+    text_add(text, "%-24s %-12s %8s  %-9s %-10s %7u  %-8s %s\n",
+             prefix_format(&config->routes[vip].prefix, name),
+             report_vip_state(view->announcer, vip),
+             age_format(view->now_ns - state->wish_since_ns, age),
+             route_wish_name(state->verdict.want.wish), exabgp_known_name(status->known),
+             status->holders_n, exabgp_seen_name(status->seen), state->reason);
+    operator_row(view, vip, text);
+    if (forecast_penalty(books_forecast(view->books, vip), view->now_ns) >= PENALTY_WORTH_A_LINE) {
+        damping_row(view, vip, text);
+    }
 }
 
 static void check_row(const struct announcer *announcer, size_t check, int64_t now_ns,
@@ -175,159 +285,186 @@ static void session_rows(const struct announcer *announcer, int64_t now_ns, stru
     }
 }
 
-static void status_text(const struct announcer *announcer, int64_t now_ns, struct text *text)
+static void books_rows(const struct view *view, struct text *text)
 {
-    const struct config *config = announcer_config(announcer);
+    struct disk_counters counters;
 
-    text_add(text, "%-24s %-12s %8s %7s  %s\n", "VIP", "STATE", "SINCE", "HELD BY", "WHY");
-    for (size_t i = 0; i < config->vips_n; i++) {
-        vip_row(announcer, i, now_ns, text);
+    books_counters(view->books, &counters);
+    if (counters.journal_failing) {
+        text_add(text, "\nthe journal cannot be written: %llu lines lost so far\n",
+                 (unsigned long long)counters.lines_lost);
     }
-    text_add(text, "\n%-24s %-12s %8s %7s  %s\n", "CHECK", "STATE", "SINCE", "CLASS", "LAST");
-    for (size_t i = 0; i < config->checks_n; i++) {
-        check_row(announcer, i, now_ns, text);
+    if (counters.state_failing) {
+        text_add(text, "\nthe state file cannot be written: operators' words will be forgotten\n");
     }
-    text_add(text, "\n%-24s %-12s %8s\n", "SESSION", "STATE", "SINCE");
-    session_rows(announcer, now_ns, text);
-    if (!announcer_speaker(announcer)->aligned) {
-        text_add(text, "\nExaBGP's replies cannot be told apart at the moment\n");
+    if (books_starts(view->books) > 1) {
+        text_add(text, "\nstarted %zu times within %d minutes\n", books_starts(view->books),
+                 BOOKS_STARTS_SPAN_S / 60);
     }
 }
 
-static void why_text(const struct announcer *announcer, size_t vip, int64_t now_ns,
-                     struct text *text)
+static bool vip_named(const struct view *view, const char *vips, size_t vip)
 {
+    return !vips || override_names(vips, &announcer_config(view->announcer)->routes[vip].prefix);
+}
+
+static void status_text(const struct view *view, const char *vips, struct text *text)
+{
+    const struct config *config = announcer_config(view->announcer);
+
+    text_add(text, "%-24s %-12s %8s  %-9s %-10s %7s  %-8s %s\n", "VIP", "STATE", "SINCE", "WANTED",
+             "EXABGP", "HELD BY", "SEEN", "WHY");
+    for (size_t i = 0; i < config->vips_n; i++) {
+        if (vip_named(view, vips, i)) {
+            vip_row(view, i, text);
+        }
+    }
+    text_add(text, "\n%-24s %-12s %8s %7s  %s\n", "CHECK", "STATE", "SINCE", "CLASS", "LAST");
+    for (size_t i = 0; i < config->checks_n; i++) {
+        check_row(view->announcer, i, view->now_ns, text);
+    }
+    text_add(text, "\n%-24s %-12s %8s\n", "SESSION", "STATE", "SINCE");
+    session_rows(view->announcer, view->now_ns, text);
+    if (!announcer_speaker(view->announcer)->aligned) {
+        text_add(text, "\nExaBGP's replies cannot be told apart at the moment\n");
+    }
+    books_rows(view, text);
+}
+
+static void why_text(const struct view *view, size_t vip, struct text *text)
+{
+    const struct announcer *announcer = view->announcer;
     const struct config *config = announcer_config(announcer);
     const struct announcer_vip *state = announcer_vip(announcer, vip);
     const struct exabgp_route_status status = announcer_speaker(announcer)->routes[vip];
+    const struct guard *guard = &state->verdict.guard;
     char name[ADDRESS_TEXT_LEN], age[AGE_LEN];
 
     text_add(text, "%s is %s%s\n", prefix_format(&config->routes[vip].prefix, name),
              report_vip_state(announcer, vip), state->verdict.degraded ? ", degraded" : "");
-    text_add(text, "  decided    %s: %s\n", route_wish_name(state->verdict.want.wish),
-             state->reason);
-    text_add(text, "  since      %s ago: %s\n", age_format(now_ns - state->wish_since_ns, age),
-             state->wish_reason);
-    text_add(text, "  exabgp     %s %s ago, held for %u neighbors%s%s\n",
-             exabgp_known_name(status.known), age_format(now_ns - status.known_ns, age),
-             status.holders_n, status.read ? "" : " (table not read yet)",
+    text_add(text, "  decided    %s (%s): %s\n", route_wish_name(state->verdict.want.wish),
+             policy_code_name(state->verdict.code), state->reason);
+    text_add(text, "  since      %s ago: %s\n",
+             age_format(view->now_ns - state->wish_since_ns, age), state->wish_reason);
+    operator_row(view, vip, text);
+    text_add(text, "  exabgp     %s %s ago, held for %u neighbors, sessions up: %zu%s%s\n",
+             exabgp_known_name(status.known), age_format(view->now_ns - status.known_ns, age),
+             status.holders_n, exabgp_sessions_up(&announcer_speaker(announcer)->sessions),
+             status.read ? "" : " (table not read yet)",
              status.failures_n ? ", commands fail" : "");
+    damping_row(view, vip, text);
+    if (config->budget.allow > 0) {
+        text_add(text, "  budget     %u SOFT withdrawals left\n",
+                 announcer_budget_left(announcer, vip, view->now_ns));
+    }
+    if (guard->on) {
+        text_add(text, "  last PoP   %zu of %zu others stay%s%s\n", guard->staying_n,
+                 guard->peers_n, guard->met ? "" : ": too few, it may not leave",
+                 guard->known ? "" : " (not all were seen yet)");
+    }
     for (size_t i = 0; i < config->vips[vip].checks_n; i++) {
         text_add(text, "  check      ");
-        check_row(announcer, config->vips[vip].checks[i], now_ns, text);
+        check_row(announcer, config->vips[vip].checks[i], view->now_ns, text);
     }
 }
 
-/* ---- verbs ---- */
+/* ---- replies ---- */
 
-static json_t *refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static json_t *refuse(const char *format, ...)
+json_t *report_status(const struct view *view, const char *vips)
 {
-    char reason[256];
-    va_list arguments;
+    const struct config *config = announcer_config(view->announcer);
+    json_t *list = json_array(), *checks = json_array(), *reply;
+    struct text text;
+    size_t named_n = 0;
 
-    va_start(arguments, format);
-    vsnprintf(reason, sizeof(reason), format, arguments);
-    va_end(arguments);
-    return json_pack("{s:b, s:[s]}", "ok", 0, "errors", reason);
-}
-
-static json_t *status_answer(const struct announcer *announcer, int64_t now_ns, struct text *text)
-{
-    const struct config *config = announcer_config(announcer);
-    json_t *vips = json_array(), *checks = json_array();
-
-    status_text(announcer, now_ns, text);
     for (size_t i = 0; i < config->vips_n; i++) {
-        json_array_append_new(vips, vip_json(announcer, i, now_ns));
+        if (vip_named(view, vips, i)) {
+            json_array_append_new(list, vip_json(view, i));
+            named_n++;
+        }
+    }
+    if (named_n == 0) {
+        json_decref(list);
+        json_decref(checks);
+        return control_refuse("%s is no VIP of this host", vips);
     }
     for (size_t i = 0; i < config->checks_n; i++) {
-        json_array_append_new(checks, check_json(announcer, i, now_ns));
+        json_array_append_new(checks, check_json(view->announcer, i, view->now_ns));
     }
-    return json_pack("{s:b, s:s, s:{s:o, s:o, s:o, s:o}}", "ok", 1, "text", text->bytes, "data",
-                     "vips", vips, "checks", checks, "sessions", sessions_json(announcer, now_ns),
-                     "exabgp", exabgp_json(announcer));
+    text_init(&text);
+    status_text(view, vips, &text);
+    reply = json_pack("{s:b, s:s, s:{s:o, s:o, s:o, s:o, s:o}}", "ok", 1, "text", text_get(&text),
+                      "data", "vips", list, "checks", checks, "sessions",
+                      sessions_json(view->announcer, view->now_ns), "exabgp",
+                      exabgp_json(view->announcer), "books", books_json(view));
+    text_done(&text);
+    return reply;
 }
 
-static bool vip_find(const struct config *config, const char *text, size_t *ret_vip)
+json_t *report_why(const struct view *view, const char *vip)
+{
+    const struct config *config = announcer_config(view->announcer);
+    json_t *checks, *reply;
+    struct text text;
+    size_t found = 0, found_n = 0;
+
+    for (size_t i = 0; i < config->vips_n; i++) {
+        if (vip_named(view, vip, i)) {
+            found = found_n++ ? found : i;
+        }
+    }
+    if (found_n != 1) {
+        return found_n ? control_refuse("which VIP?")
+                       : control_refuse("%s is no VIP of this host", vip);
+    }
+    checks = json_array();
+    for (size_t i = 0; i < config->vips[found].checks_n; i++) {
+        json_array_append_new(
+            checks, check_json(view->announcer, config->vips[found].checks[i], view->now_ns));
+    }
+    text_init(&text);
+    why_text(view, found, &text);
+    reply = json_pack("{s:b, s:s, s:{s:o, s:o, s:o, s:o}}", "ok", 1, "text", text_get(&text),
+                      "data", "vip", vip_json(view, found), "checks", checks, "sessions",
+                      sessions_json(view->announcer, view->now_ns), "exabgp",
+                      exabgp_json(view->announcer));
+    text_done(&text);
+    return reply;
+}
+
+/* Of these VIPs, or of none in particular. */
+static bool record_named(const struct journal_record *record, const char *vips)
 {
     struct prefix prefix;
 
-    if (prefix_parse(text, true, &prefix) < 0) {
-        return false;
+    return !vips || prefix_parse(record->subject, true, &prefix) < 0 ||
+           record->kind == JOURNAL_SESSION || override_names(vips, &prefix);
+}
+
+json_t *report_history(const struct view *view, const char *vips, size_t count)
+{
+    const struct history *history = books_history(view->books);
+    const size_t all_n = history ? history->count : 0;
+    json_t *list = json_array(), *reply;
+    size_t first = all_n;
+    struct text text;
+
+    for (size_t left = count; left > 0 && first > 0; first--) {
+        left -= record_named(history_get(history, first - 1), vips);
     }
-    for (size_t i = 0; i < config->vips_n; i++) {
-        if (prefix_compare(&config->routes[i].prefix, &prefix) == 0) {
-            *ret_vip = i;
-            return true;
+    text_init(&text);
+    for (size_t i = first; i < all_n; i++) {
+        const struct journal_record *record = history_get(history, i);
+        char time[JOURNAL_TIME_LEN], words[1024];
+
+        if (record_named(record, vips)) {
+            history_describe(record, words, sizeof(words));
+            text_add(&text, "%s  %s\n", journal_time_format(record->wall_ms, time), words);
+            json_array_append_new(list, history_json(record));
         }
     }
-    return false;
-}
-
-static json_t *why_answer(const struct announcer *announcer, const char *name, int64_t now_ns,
-                          struct text *text)
-{
-    const struct config *config = announcer_config(announcer);
-    json_t *checks;
-    size_t vip = 0;
-
-    if (!name && config->vips_n > 1) {
-        return refuse("which VIP?");
-    }
-    if (name && !vip_find(config, name, &vip)) {
-        return refuse("%s is no VIP of this host", name);
-    }
-    why_text(announcer, vip, now_ns, text);
-    checks = json_array();
-    for (size_t i = 0; i < config->vips[vip].checks_n; i++) {
-        json_array_append_new(checks, check_json(announcer, config->vips[vip].checks[i], now_ns));
-    }
-    return json_pack("{s:b, s:s, s:{s:o, s:o, s:o, s:o}}", "ok", 1, "text", text->bytes, "data",
-                     "vip", vip_json(announcer, vip, now_ns), "checks", checks, "sessions",
-                     sessions_json(announcer, now_ns), "exabgp", exabgp_json(announcer));
-}
-
-static json_t *verb_answer(const struct announcer *announcer, const json_t *request, int64_t now_ns,
-                           struct text *text)
-{
-    const json_t *arguments = json_object_get(request, "arguments");
-    const char *verb = json_string_value(json_object_get(request, "verb"));
-    const char *vip = json_string_value(json_object_get(request, "vip"));
-    size_t next = 0;
-
-    if (!verb) {
-        return refuse("a request needs a verb");
-    }
-    if (strcmp(verb, "vip") == 0) {
-        verb = json_string_value(json_array_get(arguments, next++));
-        verb = verb ? verb : "status";
-    } else if (strncmp(verb, "vip ", 4) == 0) {
-        verb += 4;
-    }
-    if (!vip) {
-        vip = json_string_value(json_array_get(arguments, next));
-    }
-    if (strcmp(verb, "status") == 0) {
-        return status_answer(announcer, now_ns, text);
-    }
-    if (strcmp(verb, "why") == 0) {
-        return why_answer(announcer, vip, now_ns, text);
-    }
-    return refuse("%s is not supported yet: status and why are", verb);
-}
-
-json_t *report_answer(const struct announcer *announcer, const json_t *request, int64_t now_ns)
-{
-    struct text text = {.bytes = malloc(REPLY_TEXT_LEN)};
-    json_t *reply;
-
-    if (!text.bytes) {
-        return NULL;
-    }
-    text.bytes[0] = '\0';
-    reply = verb_answer(announcer, request, now_ns, &text);
-    free(text.bytes);
+    reply = json_pack("{s:b, s:o, s:{s:o}}", "ok", 1, "text", control_text(text_get(&text)), "data",
+                      "changes", list);
+    text_done(&text);
     return reply;
 }

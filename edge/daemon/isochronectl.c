@@ -36,7 +36,7 @@ static const struct {
     int argument_max;
 } verbs[] = {
     {"status", 0, 0},  {"health", 0, 0}, {"reload", 0, 0}, {"stats", 0, 0},
-    {"explain", 2, 3}, {"pop", 2, 3},    {"vip", 1, 3},    {"xdp", 0, 1},
+    {"explain", 2, 3}, {"pop", 2, 3},    {"vip", 1, 2},    {"xdp", 0, 1},
 };
 
 static void usage(FILE *to)
@@ -63,8 +63,16 @@ static void usage(FILE *to)
         "  xdp tap                         packets it has seen, one in --rate, until interrupted\n"
         "      --rate N, --count N         (100, no end)\n"
         "      --pcap FILE                 as a capture\n"
-        "  vip status|why|drain|withdraw|announce|auto|history [PREFIX]\n"
-        "                                  asks isochrone-bgp\n",
+        "  vip status [VIPS]               isochrone-bgp: how VIPs stand, their checks, sessions\n"
+        "  vip why VIP                     why it is announced, or not\n"
+        "  vip history [VIPS]              the last changes, with --count N of them (40)\n"
+        "  vip drain|withdraw|announce|auto VIPS\n"
+        "                                  empty it first, or at once; announce it; leave it to\n"
+        "                                  its checks again. VIPS is a prefix, a glob, or all\n"
+        "      --for TIME, --reason TEXT, --owner NAME as above\n"
+        "      --force                     even if too few other PoPs stay; announce: even if it\n"
+        "                                  does not answer\n"
+        "      --with-services             edge's services of this PoP too: pop drain, or auto\n",
         to);
     fputs(compare_usage, to);
     fputs("\n"
@@ -179,6 +187,40 @@ static int print_reply(const json_t *reply, bool as_json)
     return json_is_true(json_object_get(reply, "ok")) ? 0 : 1;
 }
 
+/* The services of the PoP whose VIP is drained are edge's business. isochrone-bgp says which PoP it
+ * is and where its edge listens; what is asked there is ours alone. */
+static int services_tell(const struct command *command, const json_t *reply)
+{
+    const json_t *services = json_object_get(json_object_get(reply, "data"), "services");
+    const char *control = json_string_value(json_object_get(services, "control"));
+    const char *pop = json_string_value(json_object_get(services, "pop"));
+    const char *state = json_string_value(json_object_get(services, "state"));
+    json_t *options, *request, *answer;
+    int status;
+
+    if (!json_is_true(json_object_get(command->options, "with-services"))) {
+        return 0;
+    }
+    if (!control || !pop || !state) {
+        fputs("isochrone-bgp does not say whom to tell about services\n", stderr);
+        return 1;
+    }
+    options = json_copy(command->options);
+    if (strcmp(state, "auto") == 0) {
+        json_object_del(options, "for");
+    }
+    request = json_pack("{s:s, s:[s, s], s:o}", "verb", "pop", "arguments", pop, state, "options",
+                        options);
+    answer = request ? ask(control, request) : NULL;
+    status = answer ? print_reply(answer, command->json) : 1;
+    if (status != 0) {
+        fputs("the VIP is changed, the services are not\n", stderr);
+    }
+    json_decref(answer);
+    json_decref(request);
+    return status;
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     const char *verb = argc > 0 ? argv[0] : "";
@@ -218,6 +260,9 @@ static int run(const struct command *command, int argc, char **argv)
     }
     reply = ask(socket_path, request);
     status = reply ? print_reply(reply, command->json) : 1;
+    if (status == 0 && strcmp(verb, "vip") == 0) {
+        status = services_tell(command, reply);
+    }
     json_decref(reply);
     json_decref(request);
     return status;

@@ -101,6 +101,44 @@ Test(config, a_vip_without_requires_is_governed_by_its_family)
     config_free(config);
 }
 
+Test(config, where_it_is_operated_and_kept)
+{
+    struct failure failure;
+    struct config *config = load("vips:\n" VIP4 CHECKS, &failure);
+
+    cr_assert(config, "%s", failure.text);
+    cr_expect_null(config->journal.file);
+    cr_expect_null(config->state_file);
+    cr_expect_null(config->services.control);
+    cr_expect(!config->metrics_on);
+    config_free(config);
+
+    config = load("vips:\n" VIP4 CHECKS "journal: /var/log/bgp.journal\n"
+                  "state_dir: /var/lib/isochrone-bgp\n"
+                  "metrics: 127.0.0.1\n"
+                  "services: {control: /run/edge.sock, pop: fra}\n",
+                  &failure);
+    cr_assert(config, "%s", failure.text);
+    cr_expect_str_eq(config->journal.file, "/var/log/bgp.journal");
+    cr_expect_eq(config->journal.size, 8 << 20);
+    cr_expect_eq(config->journal.keep, 3);
+    cr_expect_str_eq(config->state_file, "/var/lib/isochrone-bgp/bgp.state");
+    cr_expect(config->metrics_on);
+    cr_expect_eq(config->metrics.port, 9168);
+    cr_expect_str_eq(config->services.control, "/run/edge.sock");
+    cr_expect_str_eq(config->services.pop, "fra");
+    config_free(config);
+
+    config = load("vips:\n" VIP4 CHECKS "journal: {file: /j, size: 1, keep: 0}\n"
+                  "state_dir: off\nmetrics: off\nservices: off\n",
+                  &failure);
+    cr_assert(config, "%s", failure.text);
+    cr_expect_eq(config->journal.size, 1 << 20);
+    cr_expect_eq(config->journal.keep, 0);
+    cr_expect_null(config->state_file);
+    config_free(config);
+}
+
 Test(config, defaults_and_overrides_of_announce)
 {
     struct failure failure;
@@ -134,7 +172,6 @@ Test(config, refusals_say_where_and_why)
         {CHECKS, "vips must be a list"},
         {"vips: []\n" CHECKS, "vips must be a list of at least one"},
         {"vips:\n" VIP4 CHECKS "colour: red\n", "colour"},
-        {"vips:\n" VIP4 CHECKS "metrics: \"127.0.0.1@9168\"\n", "metrics is not supported yet"},
         {"vips:\n" VIP4 CHECKS "lease: 10ms\n", "must be a time from 500ms to 1m"},
         {"vips:\n" VIP4 CHECKS "graceful_restart: 20\n", "graceful_restart is refuse or allow"},
         {"vips:\n" VIP4 CHECKS "instance: 65001:7\n", "GLOBAL:LOCAL:LOCAL"},
@@ -143,6 +180,11 @@ Test(config, refusals_say_where_and_why)
         {"vips:\n" VIP4 CHECKS "closed_loop: {peers: [10.99.0.2], interval: 1ms}\n",
          "must be a time from 100ms to 1h"},
         {"vips:\n" VIP4 CHECKS "closed_loop: {birdc: x.ctl}\n", "birdc is not supported yet"},
+        {"vips:\n" VIP4 CHECKS "metrics: here\n", "here"},
+        {"vips:\n" VIP4 CHECKS "journal: {size: 8}\n", "a journal needs a file"},
+        {"vips:\n" VIP4 CHECKS "journal: {file: j, size: 0}\n", "0"},
+        {"vips:\n" VIP4 CHECKS "journal: {file: j, keeps: 1}\n", "keeps"},
+        {"vips:\n" VIP4 CHECKS "services: {pop: fra}\n", "services needs control and pop"},
         {"vips:\n" VIP4 VIP4 CHECKS, "bgp.yaml:3:14: this VIP is listed twice"},
         {"vips:\n  - 192.0.2.53/32\n" CHECKS, "a VIP is a map"},
         {"vips:\n  - {requires: [a]}\n" CHECKS, "a VIP needs a prefix"},
