@@ -148,7 +148,7 @@ def test_a_broken_zone_fails_alone(tmp_path):
         put(server, "other.zone", zone_text(2))
         done = server.ctl("reload")
         assert done.returncode == 1
-        assert f"{tmp_path}/example.com.zone:9:" in done.stderr
+        assert f"{tmp_path}/example.com.zone:10:" in done.stderr
         assert "keeps serial 1" in done.stderr
         assert server.static() == 1
         assert server.addresses("static.other.test.") == ["192.0.2.2"]
