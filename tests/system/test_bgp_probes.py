@@ -133,6 +133,33 @@ http {{
 """
 
 
+def test_probes_leave_nothing_behind(nginx, tmp_path):
+    """A hundred probes of each kind, good and bad, and no descriptor more than at first."""
+    often = {"interval": "10ms", "retry": "10ms", "timeout": "20ms", "class": "soft"}
+    server = f"127.0.0.1@{nginx['plain']}"
+    config = {"vips": [{"prefix": "127.0.0.1/32"}], "checks": {
+        "needed": {"type": "tcp", "server": server},
+        "page": {"type": "http", "url": f"http://127.0.0.1:{nginx['plain']}/health", **often},
+        "no_tls": {"type": "http", "url": f"https://127.0.0.1:{nginx['plain']}/", **often},
+        "talk": {"type": "tcp", "server": server, "send": "HEAD / HTTP/1.0\r\n\r\n", "expect": "nginx", **often},
+        "silent": {"type": "tcp", "server": server, "expect": "x", **often},
+        "refused": {"type": "dns", "server": server, "name": "x.", **often},
+        "no_dns": {"type": "dns", "server": server, "name": "x.", "transport": "tcp", **often}}}
+    (tmp_path / "bgp.yaml").write_text(json.dumps(config))
+    process = subprocess.Popen([BIN / "isochrone-bgp", "--config", tmp_path / "bgp.yaml", "--dry-run"],
+                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        counts = []
+        for _ in range(20):
+            time.sleep(0.1)
+            counts.append(len(os.listdir(f"/proc/{process.pid}/fd")))
+        assert max(counts[10:]) <= max(counts[:10]) + 3 and max(counts) < 40, counts
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+        process.stdin.close()
+
+
 def certificate(folder):
     """Its own authority, for www.example.com."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
