@@ -10,7 +10,7 @@ import time
 
 import plan
 from stage import SLACK_MS
-from spaces import wait_for
+from spaces import LabError, wait_for
 from world import GRACE_S
 
 SCENARIOS = []  # (title, function, in the short form)
@@ -98,11 +98,13 @@ def xdp_edge_restarted(stage):
 
 @scenario("edge of the server that answers in the kernel is killed for good")
 def xdp_edge_killed(stage):
+    # without the kernel the grace decides; with it, that it falls silent 3 s after its server's last word
+    limit = GRACE_S * 1000 + stage.dead_limit_ms if stage.world.notes else 3300
     window = yield from broken_and_mended(
-        stage, "nyc1", "edge killed (grace 2 s, XDP)", lambda: stage.signal("nyc1", "edge", signal.SIGKILL),
-        lambda: stage.edge_start("nyc1"), GRACE_S * 1000 + stage.dead_limit_ms, from_mending=False)
-    for client in ("chi", "bue"):  # what is left are routers that look for a way
-        stage.at_most(window, client, GRACE_S * 1000 + SLACK_MS if stage.world.notes else SLACK_MS)
+        stage, "nyc1", "edge killed (XDP)", lambda: stage.signal("nyc1", "edge", signal.SIGKILL),
+        lambda: stage.edge_start("nyc1"), limit, from_mending=False)
+    for client in ("chi", "bue"):
+        stage.at_most(window, client, limit + SLACK_MS if stage.world.notes else 400 + SLACK_MS)
     stage.only(window, "chi", "bue")
 
 
@@ -201,6 +203,53 @@ def rolling_replace(stage):
     window = yield
     stage.check(not stage.recorder.changes(begin, window.end), "no route changed")
     stage.only(window)
+
+
+@scenario("rolling restart of every server: drain, stop, start", ci=True)
+def rolling_restart(stage):
+    begin = time.time()
+    for server in plan.SERVERS:
+        stage.drain(server.name)
+        stage.edge_stop(server.name)
+        stage.edge_start(server.name)
+        stage.undrain(server.name)
+    stage.settle()
+    window = yield
+    stage.check(stage.recorder.fewest_routes(begin, window.end) == len(plan.SERVERS) - 1, "one server at a time was gone")
+    for client in ("chi", "bue"):  # on a slow machine FRR announces nyc's return a moment before its kernel knows
+        stage.at_most(window, client, 50)
+    stage.only(window, "chi", "bue")
+
+
+@scenario("a PoP is drained for maintenance, its server replaced, ExaBGP too")
+def maintenance(stage):
+    stage.drain("sin1")
+    stage.edge_stop("sin1")
+    stage.signal("sin1", "exabgp", signal.SIGTERM)
+    wait_for(lambda: not stage.world.alive("sin1.exabgp"), 10, "the end of ExaBGP")
+    stage.edge_start("sin1")
+    stage.done("sin1", "start ExaBGP")
+    stage.world.exabgp_start("sin1")
+    stage.undrain("sin1")
+    stage.settle()
+    window = yield
+    stage.check(window.answered_by("isb")["nyc1"] > 0, "Islamabad was served by nyc meanwhile")
+    stage.only(window)
+
+
+@scenario("a PoP is withdrawn at once, without a drain")
+def withdrawn_at_once(stage):
+    at = stage.done("nyc1", "isochronectl vip withdraw all")
+    stage.vip_do("nyc1", "withdraw", "all", "--for", "10m", "--reason", "to compare", "--owner", "lab")
+    gone = stage.gone("nyc1", at, "vip withdraw")
+    time.sleep(0.5)
+    stage.undrain("nyc1")
+    stage.settle()
+    window = yield
+    stage.check(gone <= 100 + SLACK_MS, f"route gone after {gone:.0f} ms")
+    for client in ("chi", "bue"):  # routers look for another way only now: a drain lets them find it first
+        stage.at_most(window, client, SLACK_MS)
+    stage.only(window, "chi", "bue")
 
 
 @scenario("ExaBGP of one server is killed", ci=True)
@@ -355,3 +404,75 @@ def flapping(stage):
     stage.check(back[0] < 2000 < back[2], f"announced {', '.join(f'{ms:.0f}' for ms in back)} ms after the starts")
     stage.check(stage.recorder.fewest_routes(begin, window.end) >= len(plan.SERVERS) - 1, "only sin was gone")
     stage.only(window, "isb")
+
+
+# ---- soft causes: a map that nobody renews
+
+OLD_S = 30 * 86400
+SETTLE_S, JITTER_S = 4, 1
+
+
+def soft_settings(stage):
+    """Of a server: the age of its map is a soft check, and the others are asked whether they stay."""
+    def settings(server):
+        peers = [other.name for other in plan.SERVERS if other is not server]
+        checks = f"  map: {{type: edge, control: {stage.world.node_folder(server.name) / 'edge.sock'}, interval: 500ms, " \
+            "timeout: 400ms, rise: 2, fall: 2, map_age: {stale: 7d, expired: 14d}}\n"
+        for peer in peers:
+            checks += f"  peer_{peer}: {{type: exec, class: peer, interval: 1s, timeout: 900ms, rise: 1, fall: 1, " \
+                f"command: [{stage.stays_script()}, {peer}]}}\n"
+        return {"requires": ", map", "checks": checks, "more":
+                f"last_pop: {{peers: [{', '.join(f'peer_{peer}' for peer in peers)}], at_least: 1, settle: {SETTLE_S}s}}\n"
+                f"soft_withdraw: {{allow: 2, per: 1h, of: all, jitter: {JITTER_S}s}}\ndamping: off\n"}
+    return settings
+
+
+def with_old_maps(stage, servers):
+    """The maps of these servers are a month old for a while; yields meanwhile. All is as before in the end."""
+    old = stage.world.map_begin("old.isomap", OLD_S)
+    stage.reconfigure(plan.SERVERS, soft_settings(stage))
+    if old.wait() != 0:
+        raise LabError("an old map could not be built")
+    time.sleep(2)  # peers are known
+    at = stage.map_load(servers, "old.isomap")
+    yield at
+    stage.map_load(servers, "cdn.isomap")
+    yield at
+    stage.settle()
+    stage.reconfigure(plan.SERVERS)
+    stage.settle()
+
+
+@scenario("every map is a month old: all PoPs fail the same soft check at once", ci=True)
+def soft_everywhere(stage):
+    begin = time.time()
+    steps = with_old_maps(stage, plan.SERVERS)
+    next(steps)
+    time.sleep(SETTLE_S + 2 * JITTER_S)
+    next(steps)
+    next(steps, None)
+    window = yield
+    degraded = [server.name for server in plan.SERVERS if stage.recorder.said(server.name, begin, "check map: down")]
+    stage.check(len(degraded) == len(plan.SERVERS), f"the age was noticed by {', '.join(degraded) or 'nobody'}")
+    removed = stage.recorder.changes(begin, window.end, verb="removed")
+    stage.check(not removed, f"{len(removed)} routes withdrawn")
+    stage.only(window)
+
+
+@scenario("one PoP's map is a month old: it leaves, since others stay, and comes back")
+def soft_at_one(stage):
+    begin = time.time()
+    steps = with_old_maps(stage, [plan.node("sin1")])
+    at = next(steps)
+    gone = stage.gone("sin1", at, "old map")
+    at = time.time()
+    next(steps)
+    back = stage.back("sin1", at, "fresh map")
+    next(steps, None)
+    window = yield
+    stage.check(SETTLE_S * 1000 <= gone <= (SETTLE_S + JITTER_S + 3) * 1000, f"route of sin1 gone after {gone:.0f} ms: "
+                f"{SETTLE_S} s to settle, and a jitter of {JITTER_S} s")
+    stage.check(back <= (JITTER_S + 3) * 1000, f"and back {back:.0f} ms after a fresh map")
+    others = [event for event in stage.recorder.changes(begin, window.end, verb="removed") if event.peer != "sin1"]
+    stage.check(not others, "nobody else left")
+    stage.only(window)

@@ -162,7 +162,8 @@ class Stage:
     def stays_script(self):
         """Whether another server's announcer says of all its VIPs that they stay."""
         script = self.world.folder / "stays"
-        script.write_text(f"""#!/bin/sh
+        if not script.exists():
+            script.write_text(f"""#!/bin/sh
 said=$({self.world.programs}/isochronectl --socket {self.world.folder}/$1/bgp.sock --json vip status | tr -d ' \\n') || exit 1
 case $said in
 *'"stays":false'*) exit 1 ;;
@@ -170,7 +171,7 @@ case $said in
 esac
 exit 1
 """)
-        script.chmod(0o700)
+            script.chmod(0o700)
         return script
 
     def map_load(self, servers, name):

@@ -263,13 +263,19 @@ class World(Spaces):
                  for qtype, family in (("A", 4), ("AAAA", 6))}
         words["wait: 60s"] = f"wait: {DRAIN_WAIT_S}s"
         words["/run/isochrone/edge.sock"] = self.node_folder(server.name) / "edge.sock"
+        words["/var/lib/isochrone-bgp"] = self.node_folder(server.name) / "bgp-state"
         words["/run/isochrone/bgp.sock"] = self.node_folder(server.name) / "bgp.sock"
         if not server.through_bird:
             words |= {"peer_as: 65000": f"peer_as: {plan.node(server.pop).asn}",
                       **routers.example_words(link, server.name)}
         text = routers.substituted((routers.EXAMPLES / example).read_text(), words)
-        if server.xdp:  # the kernel answers on for three seconds
+        if server.xdp:  # the kernel answers on for some seconds, and a check asks it
             text += f"restart_grace: {GRACE_S}s\n"
+            if self.xdp_mounted:
+                checks += "".join(
+                    f'  kernel{family}: {{type: xdp, server: "{vip}@53", name: {plan.NAME}, qtype: {qtype}, '
+                    f"interval: 200ms, interface: {server.pop}, pin: {self.folder}/bpf/{server.name}}}\n"
+                    for family, vip, qtype in ((4, plan.VIP4, "A"), (6, plan.VIP6, "AAAA")))
         text = text.replace("\nchecks:\n", f"\nchecks:\n{checks}") + more
         for name in ("answers", "answers6"):
             text = text.replace(f"requires: [{name}]", f"requires: [{name}{requires}]")
