@@ -167,6 +167,14 @@ def certificate(folder):
                     folder / "server.key", "-out", folder / "server.pem"], check=True, capture_output=True, timeout=20)
 
 
+@pytest.fixture(name="closed_port")
+def closed_port_fixture():
+    """A TCP port that nobody listens on and nobody else can take."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
 @pytest.fixture(name="nginx", scope="module")
 def nginx_fixture(tmp_path_factory):
     program = shutil.which("nginx", path=SBIN)
@@ -191,7 +199,7 @@ def nginx_fixture(tmp_path_factory):
     process.wait(10)
 
 
-def test_pages(nginx, tmp_path):
+def test_pages(nginx, closed_port, tmp_path):
     def page(path, **keys):
         return {"type": "http", "url": f"http://127.0.0.1:{nginx['plain']}{path}", **keys}
 
@@ -206,7 +214,7 @@ def test_pages(nginx, tmp_path):
         big=page("/files/big"),
         named={"type": "http", "url": f"http://www.example.com:{nginx['plain']}/health",
                "server": f"127.0.0.1@{nginx['plain']}"},
-        nobody={"type": "http", "url": f"http://127.0.0.1:{free_port()}/"},
+        nobody={"type": "http", "url": f"http://127.0.0.1:{closed_port}/"},
         vip={"type": "http", "url": "http://192.0.2.53/"},
     )
     assert said(checks["fine"]) == ("pass", "none", "status 200, 11 bytes")
@@ -241,7 +249,7 @@ def test_certificates(nginx, tmp_path):
     assert checks["plain"]["cause"] == "wrong", checks["plain"]
 
 
-def test_connections(nginx, tmp_path):
+def test_connections(nginx, closed_port, tmp_path):
     server = f"127.0.0.1@{nginx['plain']}"
     checks = once(
         tmp_path,
@@ -249,7 +257,7 @@ def test_connections(nginx, tmp_path):
         talks={"type": "tcp", "server": server, "send": "GET /health HTTP/1.0\r\n\r\n", "expect": "all is well"},
         nonsense={"type": "tcp", "server": server, "send": "nonsense\r\n\r\n", "expect": "all is well"},
         waits={"type": "tcp", "server": server, "expect": "220 "},
-        nobody={"type": "tcp", "server": f"127.0.0.1@{free_port()}"},
+        nobody={"type": "tcp", "server": f"127.0.0.1@{closed_port}"},
         vip={"type": "tcp", "server": "192.0.2.53@80"},
     )
     assert said(checks["open"]) == ("pass", "none", "connected")
