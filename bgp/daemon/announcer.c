@@ -79,6 +79,7 @@ static void scene_make(const struct announcer *announcer, size_t vip, struct sce
             .health = &state->health,
             .grace = &state->grace,
             .vouched = state->vouched,
+            .aging = state->aging,
             .evidence = state->outcome.evidence,
         };
     }
@@ -225,6 +226,9 @@ void announcer_observe(struct announcer *announcer, size_t check,
 
     announcer->now_ns = now_ns;
     state->outcome = *outcome;
+    if (outcome->observation == HEALTH_FAIL) {
+        state->aging = outcome->cause == PROBE_CAUSE_AGING;
+    }
     observation = observation_judge(announcer, check, outcome, &state->vouched);
     if (health_observe(&state->health, &config->limits, observation, now_ns)) {
         check_say(announcer, check);

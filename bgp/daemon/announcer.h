@@ -28,6 +28,7 @@ struct announcer_check {
     struct health health;
     struct grace grace;
     bool vouched;                 /* the last outcome was silence while clients were answered */
+    bool aging;                   /* the last failure is no reason to withdraw */
     struct probe_outcome outcome; /* the last one */
 };
 

@@ -9,14 +9,15 @@ struct view {
     int64_t now_ns;
     struct guard guard;
     size_t hard_n, hard_up_n, hard_starting_n;
-    size_t down;     /* the first hard check that is down; POLICY_NONE, as all of these */
-    size_t failing;  /* the first that is starting and just failed */
-    size_t starting; /* the first that is starting */
-    bool dead;       /* whatever is down or failing died */
-    int64_t died_ns; /* the first of them */
-    bool proven;     /* all hard checks are up */
-    bool soft_waits; /* a soft check is not up */
-    bool suppressed; /* by damping */
+    size_t down;      /* the first hard check that is down; POLICY_NONE, as all of these */
+    size_t failing;   /* the first that is starting and just failed */
+    size_t starting;  /* the first that is starting */
+    bool dead;        /* whatever is down or failing died */
+    int64_t died_ns;  /* the first of them */
+    bool proven;      /* all hard checks are up */
+    bool soft_waits;  /* a soft check is not up */
+    bool soft_leaves; /* one is down, and not for its age alone */
+    bool suppressed;  /* by damping */
 };
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -88,6 +89,7 @@ static struct view view_make(const struct policy *policy, const struct policy_se
             view.soft_waits = view.soft_waits || check->health->state != HEALTH_UP;
             if (check->health->state == HEALTH_DOWN) {
                 verdict->softs_n++;
+                view.soft_leaves = view.soft_leaves || !check->aging;
                 first(&verdict->soft, i);
             }
         }
@@ -296,7 +298,7 @@ static void leave_see(struct policy *policy, const struct view *view,
     struct policy_verdict scratch = *verdict;
     const size_t winner = rules_ask(view, 0, &scratch);
     const struct leave_view leave = {
-        .wanted = verdict->softs_n > 0 && view->input->override->action != OVERRIDE_ANNOUNCE,
+        .wanted = view->soft_leaves && view->input->override->action != OVERRIDE_ANNOUNCE,
         .may_start = (winner == RULES_N || rules[winner] == soft || rules[winner] == up) &&
                      view->now_ns - policy->started_ns >= view->settings->startup_wait_ns,
         .guard = &view->guard,

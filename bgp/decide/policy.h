@@ -50,6 +50,7 @@ struct policy_check {
     const char *name;            /* borrowed */
     const struct health *health; /* borrowed */
     const struct grace *grace;   /* borrowed */
+    bool aging;                  /* its last failure is no reason to withdraw */
     const char *evidence;        /* of its last observation; borrowed, "" if none */
     bool hard;
     bool vouched; /* its last failure was silence while clients were answered */

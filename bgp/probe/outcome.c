@@ -99,6 +99,8 @@ const char *probe_cause_name(enum probe_cause cause)
         return "silent";
     case PROBE_CAUSE_WRONG:
         return "wrong";
+    case PROBE_CAUSE_AGING:
+        return "aging";
     case PROBE_CAUSE_STALE:
         return "stale";
     case PROBE_CAUSE_INTERNAL:

@@ -20,6 +20,7 @@ enum probe_cause {
     PROBE_CAUSE_DEAD,     /* nobody is there: refused, process gone, address not on this host */
     PROBE_CAUSE_SILENT,   /* nothing came in time */
     PROBE_CAUSE_WRONG,    /* something came, and not what it should be */
+    PROBE_CAUSE_AGING,    /* getting old: reason enough to degrade, never to withdraw */
     PROBE_CAUSE_STALE,    /* right once, too old now */
     PROBE_CAUSE_INTERNAL, /* ours, not the service's; goes with UNKNOWN and only with it */
 };
@@ -27,7 +28,6 @@ enum probe_cause {
 struct probe_outcome {
     enum health_observation observation;
     enum probe_cause cause;
-    bool mild;          /* a failure that may mark as degraded and never withdraws */
     int64_t elapsed_ns; /* from the start of the probe */
     int64_t generation; /* of the map that was seen, to be compared with that of peers; 0: none */
     char evidence[PROBE_EVIDENCE_LEN];
@@ -53,7 +53,7 @@ bool outcome_errno(struct probe_outcome *ret_outcome, const char *what, int erro
  */
 const char *outcome_span(int64_t seconds, char ret_text[static OUTCOME_SPAN_LEN]);
 
-/* "none", "dead", "silent", "wrong", "stale", "internal". */
+/* "none", "dead", "silent", "wrong", "aging", "stale", "internal". */
 const char *probe_cause_name(enum probe_cause cause);
 
 #endif

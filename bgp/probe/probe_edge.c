@@ -54,9 +54,8 @@ static void map_judge(const struct probe_edge_settings *settings, const struct e
         outcome_fail(outcome, PROBE_CAUSE_STALE, "expired: map %" PRId64 " is %s%s",
                      health->generation, age, notes);
     } else if (judged && age_s >= settings->stale_s) {
-        outcome_fail(outcome, PROBE_CAUSE_STALE, "stale: map %" PRId64 " is %s%s",
+        outcome_fail(outcome, PROBE_CAUSE_AGING, "stale: map %" PRId64 " is %s%s",
                      health->generation, age, notes);
-        outcome->mild = true;
     } else {
         outcome_pass(outcome, "map %" PRId64 " is %s%s", health->generation, age, notes);
     }

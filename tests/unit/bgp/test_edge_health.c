@@ -86,18 +86,17 @@ Test(edge_health, how_old_is_too_old)
     static const struct probe_edge_settings settings = {.stale_s = DAY, .expired_s = 7 * DAY};
     static const struct {
         int64_t age_s;
-        enum health_observation observation;
-        bool mild;
+        enum probe_cause cause;
         const char *evidence;
     } rows[] = {
-        {0, HEALTH_PASS, false, "map 1700000000 is 0 s old"},
-        {DAY - 1, HEALTH_PASS, false, "map 1700000000 is 23 h old"},
-        {DAY, HEALTH_FAIL, true, "stale: map 1700000000 is 24 h old"},
-        {7 * DAY - 1, HEALTH_FAIL, true, "stale: map 1700000000 is 6 days old"},
-        {7 * DAY, HEALTH_FAIL, false, "expired: map 1700000000 is 7 days old"},
+        {0, PROBE_CAUSE_NONE, "map 1700000000 is 0 s old"},
+        {DAY - 1, PROBE_CAUSE_NONE, "map 1700000000 is 23 h old"},
+        {DAY, PROBE_CAUSE_AGING, "stale: map 1700000000 is 24 h old"},
+        {7 * DAY - 1, PROBE_CAUSE_AGING, "stale: map 1700000000 is 6 days old"},
+        {7 * DAY, PROBE_CAUSE_STALE, "expired: map 1700000000 is 7 days old"},
         /* a clock that jumped */
-        {-1, HEALTH_PASS, false, "map 1700000000 is 0 s old, from 1 s ahead"},
-        {-1700000000, HEALTH_PASS, false, "map 1700000000 is 0 s old, from 1700000000 s ahead"},
+        {-1, PROBE_CAUSE_NONE, "map 1700000000 is 0 s old, from 1 s ahead"},
+        {-1700000000, PROBE_CAUSE_NONE, "map 1700000000 is 0 s old, from 1700000000 s ahead"},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -105,10 +104,8 @@ Test(edge_health, how_old_is_too_old)
         struct probe_outcome outcome;
 
         probe_edge_judge(&settings, &health, 1700000000 + rows[i].age_s, &outcome);
-        cr_expect_eq(outcome.observation, rows[i].observation);
-        cr_expect_eq(outcome.cause,
-                     rows[i].observation == HEALTH_FAIL ? PROBE_CAUSE_STALE : PROBE_CAUSE_NONE);
-        cr_expect_eq(outcome.mild, rows[i].mild);
+        cr_expect_eq(outcome.cause, rows[i].cause);
+        cr_expect_eq(outcome.observation, rows[i].cause ? HEALTH_FAIL : HEALTH_PASS);
         cr_expect_eq(outcome.generation, 1700000000);
         cr_expect_str_eq(outcome.evidence, rows[i].evidence);
     }

@@ -574,6 +574,23 @@ Test(policy, a_soft_cause_never_withdraws_the_last_or_without_permission)
     }
 }
 
+Test(policy, age_alone_degrades_and_never_leaves)
+{
+    struct scene scene;
+
+    scene_init_guarded(&scene, "HuSd");
+    scene.checks[1].aging = true;
+    for (int i = 0; i < 100; i++) {
+        peers_set(&scene, PEERS);
+        cr_expect_eq(decide_after(&scene, S), ROUTE_ANNOUNCE);
+        cr_expect_eq(scene.policy.leave.state, LEAVE_STAYING);
+    }
+    cr_assert(scene.verdict.degraded);
+    scene.checks[1].aging = false; /* too old now */
+    decide(&scene);
+    cr_assert_eq(scene.policy.leave.state, LEAVE_LEAVING);
+}
+
 Test(policy, what_left_comes_back_when_the_others_go)
 {
     struct scene scene;
