@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "bgp/daemon/announcer.h"
 #include "bgp/daemon/books.h"
+#include "bgp/daemon/metrics.h"
 #include "bgp/daemon/plan.h"
 #include "bgp/daemon/rehearsal.h"
 #include "bgp/daemon/verbs.h"
@@ -30,13 +31,16 @@
 #define SEND_RETRY_NS (20 * CLOCK_NS_PER_MS)
 #define EVENTS_MAX 64
 
-enum tag { TAG_LINK, TAG_SIGNALS, TAG_CONTROL, TAG_PROBES };
+enum tag { TAG_LINK, TAG_SIGNALS, TAG_CONTROL, TAG_METRICS, TAG_PROBES };
 
 struct loop {
     const struct config *config;
     const struct loop_options *options;
     struct announcer *announcer;
     struct books *books;
+    struct metrics *metrics; /* NULL if there are none (yet) */
+    int64_t metrics_ns;      /* try to open them then */
+    bool metrics_failed;
     struct prober *prober;
     struct control *control; /* NULL if there is none (yet) */
     int64_t control_ns;      /* try to open it then */
@@ -225,6 +229,30 @@ static void control_try(struct loop *loop, int64_t now_ns)
     }
 }
 
+/* The same for metrics. */
+static void metrics_try(struct loop *loop, int64_t now_ns)
+{
+    struct failure failure;
+
+    if (!loop->config->metrics_on || loop->metrics || now_ns < loop->metrics_ns) {
+        return;
+    }
+    if (metrics_open(&loop->config->metrics, loop->options->version, &loop->metrics, &failure) ==
+        0) {
+        if (watch(loop, EPOLL_CTL_ADD, metrics_fd(loop->metrics), EPOLLIN, TAG_METRICS) == 0) {
+            return;
+        }
+        failure_set(&failure, -errno, "metrics: cannot be watched");
+        metrics_close(loop->metrics);
+        loop->metrics = NULL;
+    }
+    loop->metrics_ns = now_ns + CONTROL_RETRY_NS;
+    if (!loop->metrics_failed) {
+        loop->metrics_failed = true;
+        log_error("%s; trying again", failure.text);
+    }
+}
+
 static void signals_read(struct loop *loop)
 {
     struct signalfd_siginfo info;
@@ -254,6 +282,9 @@ static void event_handle(struct loop *loop, const struct epoll_event *event)
         if (loop->control) {
             control_run(loop->control, now_ns);
         }
+        return;
+    case TAG_METRICS:
+        metrics_run(loop->metrics, loop->announcer, loop->books, now_ns);
         return;
     default:
         prober_ready(loop->prober, event->data.u64 - TAG_PROBES, event->events, now_ns);
@@ -302,6 +333,7 @@ static int turn(struct loop *loop)
         wants_send(loop, now_ns);
     }
     books_turn(loop->books, moment_at(now_ns));
+    metrics_look(loop->metrics, loop->announcer);
     count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
     if (count < 0 && errno != EINTR) {
         return -errno;
@@ -312,6 +344,7 @@ static int turn(struct loop *loop)
     now_ns = clock_monotonic_ns();
     prober_run(loop->prober, now_ns);
     control_try(loop, now_ns);
+    metrics_try(loop, now_ns);
     if (loop->control && now_ns >= control_deadline_ns(loop->control)) {
         control_run(loop->control, now_ns);
     }
@@ -357,6 +390,7 @@ static int parts_open(struct loop *loop, const sigset_t *signals, struct failure
         rehearsal_read(&loop->rehearsal, i, false, now_ns);
     }
     control_try(loop, now_ns);
+    metrics_try(loop, now_ns);
     if (!loop->options->dry_run) {
         result = watch(loop, EPOLL_CTL_ADD, loop->options->link, EPOLLIN, TAG_LINK);
     }
@@ -366,6 +400,7 @@ static int parts_open(struct loop *loop, const sigset_t *signals, struct failure
 static void parts_close(struct loop *loop)
 {
     control_close(loop->control);
+    metrics_close(loop->metrics);
     prober_free(loop->prober);
     books_close(loop->books, moment_at(clock_monotonic_ns()));
     announcer_free(loop->announcer);

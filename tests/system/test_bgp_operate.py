@@ -3,14 +3,18 @@
 ExaBGP is played by the test, edge and isochronectl are real."""
 import json
 import os
+import pathlib
+import re
 import resource
 import signal
 import subprocess
+import threading
 import time
+import urllib.request
 
 import pytest
 
-from edge_lab import SERVICES, Edge, build_map, until
+from edge_lab import SERVICES, Edge, build_map, free_port, until
 from test_bgp import ANNOUNCE, BGP, BIN, HEADER, PEER, READ, WITHDRAW, Answerer, Fake
 
 DRAINED = "announce route 127.0.0.1/32 next-hop self med 100 community [ 65535:0 ]\n"
@@ -225,3 +229,55 @@ def test_services_of_the_pop_are_drained_when_asked(tmp_path, answerer):
         assert done.returncode == 1 and "the VIP is changed, the services are not" in done.stderr
     finally:
         pop.end()
+
+
+def test_metrics(tmp_path, answerer):
+    port = free_port()
+    config = write_config(tmp_path, answerer, f"metrics: 127.0.0.1@{port}\n")
+    pages = []
+
+    def scrape():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+            pages.append(reply.read().decode())
+
+    def metrics():
+        scraper = threading.Thread(target=scrape)
+        scraper.start()
+        while scraper.is_alive():
+            pop.serve_for(0.02)
+        return {key: float(value) for key, value in
+                (line.rsplit(" ", 1) for line in pages[-1].splitlines() if line[0] != "#")}
+
+    pop = Pop(config)
+    try:
+        pop.serve_until(ANNOUNCE)
+        pop.serve_for(0.2)
+        values = metrics()
+        vip = '{vip="127.0.0.1/32"}'
+        for name in ("wanted", "acknowledged", "current", "holders", "stays"):
+            assert values[f"isochrone_bgp_vip_{name}{vip}"] == 1, name
+        assert values[f"isochrone_bgp_vip_seen{vip}"] == -1
+        assert values['isochrone_bgp_check_state{check="answers",class="hard"}'] == 1
+        assert values['isochrone_bgp_session_up{peer="10.99.0.2"}'] == 1
+        assert values["isochrone_bgp_brains_total"] == 1 and values["isochrone_bgp_commands_in_flight"] == 0
+        assert pop.ctl("vip", "withdraw", "all", "--for", "1h").returncode == 0
+        pop.wait(lambda: WITHDRAW in pop.commands)
+        pop.serve_for(0.2)
+        values = metrics()
+        assert values[f"isochrone_bgp_vip_wanted{vip}"] == values[f"isochrone_bgp_vip_acknowledged{vip}"] == 0
+        assert values['isochrone_bgp_vip_transitions_total{vip="127.0.0.1/32",code="operator_withdraws"}'] == 1
+        assert 990 < values['isochrone_bgp_vip_penalty{vip="127.0.0.1/32",of="network"}'] <= 1000
+        assert values['isochrone_bgp_vip_override_left_seconds{vip="127.0.0.1/32",action="withdraw"}'] > 3500
+        assert values["isochrone_bgp_journal_lines_total"] > 5
+        # what decides hangs: the scrape says so and does not wait for ever
+        os.kill(pop.brain(), signal.SIGSTOP)
+        with pytest.raises((OSError, TimeoutError)):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=0.3)
+        os.kill(pop.brain(), signal.SIGCONT)
+        metrics()
+    finally:
+        pop.end()
+    said = set(re.findall(r"^# TYPE (\S+)", "\n".join(pages), re.M))
+    page = (pathlib.Path(__file__).resolve().parents[2] / "deploy/METRICS.md").read_text()
+    written = set(re.findall(r"`(isochrone_bgp_\w+)`", page))
+    assert said == written
