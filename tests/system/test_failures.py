@@ -26,5 +26,7 @@ def test_every_row_names_a_test_that_exists_or_says_why_not():
             file, _, test = name.partition("::")
             if test:
                 assert f"def {test}(" in (ROOT / "tests/system" / file).read_text(), (failure, name)
+            elif file.endswith(".py"):
+                assert (ROOT / file).exists(), (failure, name)
             elif "/" in name:
                 assert name in units, (failure, name)
