@@ -67,6 +67,7 @@ struct plan {
     struct route_attributes attributes;
     struct budget_limits budget;
     bool vouched, kernel, leased;
+    bool stuck; /* what is parted observes nothing of its peers any more, not even failures */
     uint32_t lease_allow;
     uint32_t peers_n;
 };
@@ -405,7 +406,8 @@ static void decision_check(struct fleet *fleet, struct pop *pop,
     bool proven = true;
 
     if (is == ROUTE_WITHDRAW && was != ROUTE_WITHDRAW && pop->route &&
-        (code == POLICY_HARD || code == POLICY_TAKEOVER_FAILS || pop->override.force)) {
+        (code == POLICY_HARD || code == POLICY_TAKEOVER_FAILS || pop->override.force ||
+         before->code == POLICY_FORCED)) {
         fleet->loss_ns = fleet->now_ns;
     }
     if (is == ROUTE_WITHDRAW && was == ROUTE_ANNOUNCE) {
@@ -675,8 +677,8 @@ static void probes_run(struct fleet *fleet, struct pop *pop)
             (i == CHECK_KERNEL && !fleet->plan.kernel)) {
             continue;
         }
-        if (i >= CHECK_PEERS && pop->faults[FAULT_PARTED] && pop->index % 2) {
-            continue; /* half of the parted ones do not even notice that nothing comes */
+        if (i >= CHECK_PEERS && pop->faults[FAULT_PARTED] && fleet->plan.stuck) {
+            continue; /* not even a failure comes */
         }
         if (probe->in_flight && fleet->now_ns >= probe->ends_ns) {
             probe_end(fleet, pop, i);
@@ -969,6 +971,43 @@ static enum fault fault_pick(struct fleet *fleet)
                                                       : hard[below(fleet, 5)];
 }
 
+/* All but one. */
+static void others_add(struct fleet *fleet, uint32_t one, enum fault fault, int64_t at_ns,
+                       int64_t for_ns)
+{
+    for (uint32_t i = 0; i < fleet->pops_n; i++) {
+        if (i != one) {
+            fault_add(fleet, i, fault, at_ns, for_ns);
+        }
+    }
+}
+
+/* One that hears nothing of the others any more, while they degrade and then itself. */
+static void lonely_pattern_add(struct fleet *fleet)
+{
+    const uint32_t one = (uint32_t)below(fleet, fleet->pops_n);
+    const int64_t at_ns = between(fleet, 15 * S, 40 * S);
+
+    fault_add(fleet, one, FAULT_PARTED, at_ns, 80 * S);
+    others_add(fleet, one, FAULT_SOFT, at_ns, 80 * S);
+    fault_add(fleet, one, FAULT_SOFT, at_ns + 20 * S, 50 * S);
+}
+
+/* One that an operator took away, and then the others fail. */
+static void maintenance_pattern_add(struct fleet *fleet)
+{
+    const uint32_t one = (uint32_t)below(fleet, fleet->pops_n);
+    const int64_t at_ns = between(fleet, 15 * S, 40 * S);
+
+    event_add(fleet, (struct event){.at_ns = at_ns,
+                                    .pop = one,
+                                    .fault = FAULT_ORDER,
+                                    .begins = true,
+                                    .action = OVERRIDE_WITHDRAW,
+                                    .for_ns = 90 * S});
+    others_add(fleet, one, FAULT_DEAD, at_ns + 25 * S, 40 * S);
+}
+
 /* What single causes rarely make: one or all of them flapping, a crash that ends in a hang, and the
  * lights going out where the control plane is gone too. */
 static void hard_patterns_add(struct fleet *fleet)
@@ -1040,8 +1079,14 @@ static void schedule_make(struct fleet *fleet)
                        !fleet->result->strict);
         }
     }
+    if (chance(fleet, 20)) {
+        lonely_pattern_add(fleet);
+    }
     if (!fleet->result->strict) {
         hard_patterns_add(fleet);
+        if (guarded && chance(fleet, 20)) {
+            maintenance_pattern_add(fleet);
+        }
     }
     qsort(fleet->events, fleet->events_n, sizeof(fleet->events[0]), event_compare);
 }
@@ -1108,6 +1153,7 @@ static void plan_make(struct fleet *fleet)
     plan->other_limits = (struct health_limits){.rise = 1, .fall = 1};
     plan->vouched = chance(fleet, 50);
     plan->kernel = chance(fleet, 50);
+    plan->stuck = chance(fleet, 50);
     plan_policy_make(fleet, plan);
 }
 
