@@ -87,7 +87,8 @@ static const char *const kind_names[JOURNAL_KINDS] = {
 
 void journal_set_text(char *field, size_t size, const char *text)
 {
-    const size_t len = strnlen(text, size - 1);
+    const size_t whole = strlen(text);
+    const size_t len = whole < size ? whole : size - 1;
 
     memcpy(field, text, len);
     memset(field + len, 0, size - len);
