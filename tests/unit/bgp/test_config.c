@@ -6,27 +6,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "bgp/probe/probe_dns.h"
+#include "config_play.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define MS CLOCK_NS_PER_MS
-
-static const struct dns_check *dns(const struct config *config, size_t check)
-{
-    cr_assert_eq(config->checks[check].type, &probe_dns);
-    return &((const struct probe_dns_settings *)config->checks[check].settings)->check;
-}
-
-static struct config *load(const char *text, struct failure *failure)
-{
-    struct config *config = NULL;
-
-    failure->text[0] = '\0';
-    if (config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &config, failure) < 0) {
-        return NULL;
-    }
-    return config;
-}
 
 /* The example of the interface contract, without what is not done yet. */
 static const char contract[] =
@@ -45,7 +28,7 @@ static const char contract[] =
 Test(config, contract)
 {
     struct failure failure;
-    struct config *config = load(contract, &failure);
+    struct config *config = config_play_load(contract, &failure);
     char text[ADDRESS_TEXT_LEN];
 
     cr_assert(config, "%s", failure.text);
@@ -69,7 +52,7 @@ Test(config, contract)
     cr_assert_eq(config->checks[0].timeout_ns, 500 * MS);
     cr_assert_eq(config->checks[0].retry_ns, 100 * MS);
     cr_assert(config->checks[0].server_is_vip);
-    cr_assert_eq(dns(config, 1)->qtype, 28);
+    cr_assert_eq(config_play_dns(config, 1)->qtype, 28);
     cr_assert_str_eq(config->checks[1].subject, "www.example.com. AAAA at [2001:db8::53]:53");
     cr_assert_str_eq(config->control, "/run/isochrone/bgp.sock");
     config_free(config);
@@ -88,7 +71,7 @@ Test(config, contract)
 Test(config, a_vip_without_requires_is_governed_by_its_family)
 {
     struct failure failure;
-    struct config *config = load("vips:\n" VIP4 VIP6 CHECKS, &failure);
+    struct config *config = config_play_load("vips:\n" VIP4 VIP6 CHECKS, &failure);
 
     cr_assert(config, "%s", failure.text);
     cr_assert_eq(config->vips[0].checks_n, 2);
@@ -104,7 +87,7 @@ Test(config, a_vip_without_requires_is_governed_by_its_family)
 Test(config, where_it_is_operated_and_kept)
 {
     struct failure failure;
-    struct config *config = load("vips:\n" VIP4 CHECKS, &failure);
+    struct config *config = config_play_load("vips:\n" VIP4 CHECKS, &failure);
 
     cr_assert(config, "%s", failure.text);
     cr_expect_null(config->journal.file);
@@ -113,11 +96,11 @@ Test(config, where_it_is_operated_and_kept)
     cr_expect(!config->metrics_on);
     config_free(config);
 
-    config = load("vips:\n" VIP4 CHECKS "journal: /var/log/bgp.journal\n"
-                  "state_dir: /var/lib/isochrone-bgp\n"
-                  "metrics: 127.0.0.1\n"
-                  "services: {control: /run/edge.sock, pop: fra}\n",
-                  &failure);
+    config = config_play_load("vips:\n" VIP4 CHECKS "journal: /var/log/bgp.journal\n"
+                              "state_dir: /var/lib/isochrone-bgp\n"
+                              "metrics: 127.0.0.1\n"
+                              "services: {control: /run/edge.sock, pop: fra}\n",
+                              &failure);
     cr_assert(config, "%s", failure.text);
     cr_expect_str_eq(config->journal.file, "/var/log/bgp.journal");
     cr_expect_eq(config->journal.size, 8 << 20);
@@ -129,9 +112,9 @@ Test(config, where_it_is_operated_and_kept)
     cr_expect_str_eq(config->services.pop, "fra");
     config_free(config);
 
-    config = load("vips:\n" VIP4 CHECKS "journal: {file: /j, size: 1, keep: 0}\n"
-                  "state_dir: off\nmetrics: off\nservices: off\n",
-                  &failure);
+    config = config_play_load("vips:\n" VIP4 CHECKS "journal: {file: /j, size: 1, keep: 0}\n"
+                              "state_dir: off\nmetrics: off\nservices: off\n",
+                              &failure);
     cr_assert(config, "%s", failure.text);
     cr_expect_eq(config->journal.size, 1 << 20);
     cr_expect_eq(config->journal.keep, 0);
@@ -142,13 +125,13 @@ Test(config, where_it_is_operated_and_kept)
 Test(config, defaults_and_overrides_of_announce)
 {
     struct failure failure;
-    struct config *config =
-        load("announce: {med: 7, communities: [\"1:2\", \"65535:0\"], as_path: [65001, 65001]}\n"
-             "vips:\n"
-             "  - {prefix: 192.0.2.53/32, announce: {communities: []}}\n"
-             "  - {prefix: 192.0.2.0/24, announce: {next_hop: 10.0.0.1, large_communities: "
-             "[\"1:2:4294967295\"]}}\n" CHECKS,
-             &failure);
+    struct config *config = config_play_load(
+        "announce: {med: 7, communities: [\"1:2\", \"65535:0\"], as_path: [65001, 65001]}\n"
+        "vips:\n"
+        "  - {prefix: 192.0.2.53/32, announce: {communities: []}}\n"
+        "  - {prefix: 192.0.2.0/24, announce: {next_hop: 10.0.0.1, large_communities: "
+        "[\"1:2:4294967295\"]}}\n" CHECKS,
+        &failure);
 
     cr_assert(config, "%s", failure.text);
     cr_assert_eq(config->routes[0].attributes.med, 7);
@@ -236,7 +219,7 @@ Test(config, refusals_say_where_and_why)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct failure failure;
-        struct config *config = load(rows[i].text, &failure);
+        struct config *config = config_play_load(rows[i].text, &failure);
 
         cr_expect_null(config, "accepted: %s", rows[i].text);
         cr_expect(strstr(failure.text, rows[i].message), "%s\n-> %s", rows[i].text, failure.text);
@@ -249,7 +232,7 @@ Test(config, x_keys_and_off)
 {
     struct failure failure;
     struct config *config =
-        load("x-note: {any: thing}\ncontrol: off\nvips:\n" VIP4 CHECKS, &failure);
+        config_play_load("x-note: {any: thing}\ncontrol: off\nvips:\n" VIP4 CHECKS, &failure);
 
     cr_assert(config, "%s", failure.text);
     cr_assert_null(config->control);
@@ -265,25 +248,26 @@ Test(config, too_many)
     for (int i = 0; i <= CONFIG_VIPS_MAX; i++) {
         len += snprintf(text + len, sizeof(text) - (size_t)len, "  - {prefix: 192.0.2.%d/32}\n", i);
     }
-    cr_assert_null(load(text, &failure));
+    cr_assert_null(config_play_load(text, &failure));
     cr_assert(strstr(failure.text, "more than 64 VIPs"), "%s", failure.text);
 }
 
 Test(config, what_the_holder_goes_by)
 {
     struct failure failure;
-    struct config *config = load(contract, &failure);
+    struct config *config = config_play_load(contract, &failure);
 
     cr_assert_eq(config->lease_ns, 2000 * MS);
     cr_assert_not(config->exabgp.graceful_restart || config->exabgp.has_instance);
     cr_assert_eq(config->exabgp.loop_peers_n, 0);
     config_free(config);
 
-    config = load("vips: [{prefix: 192.0.2.53/32, announce: {large_communities: [\"1:2:3\"]}}]\n"
-                  "checks:\n  a: {type: dns, server: 192.0.2.53, name: www.example.com.}\n"
-                  "lease: 500ms\ngraceful_restart: allow\ninstance: \"65001:1:7\"\n"
-                  "closed_loop: {peers: [10.99.1.2, \"fd99:1::2\"], wait: 1s, interval: 500ms}\n",
-                  &failure);
+    config = config_play_load(
+        "vips: [{prefix: 192.0.2.53/32, announce: {large_communities: [\"1:2:3\"]}}]\n"
+        "checks:\n  a: {type: dns, server: 192.0.2.53, name: www.example.com.}\n"
+        "lease: 500ms\ngraceful_restart: allow\ninstance: \"65001:1:7\"\n"
+        "closed_loop: {peers: [10.99.1.2, \"fd99:1::2\"], wait: 1s, interval: 500ms}\n",
+        &failure);
     cr_assert(config, "%s", failure.text);
     cr_assert_eq(config->lease_ns, 500 * MS);
     cr_assert(config->exabgp.graceful_restart && config->exabgp.has_instance);

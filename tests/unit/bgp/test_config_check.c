@@ -12,6 +12,7 @@
 #include "bgp/probe/probe_dns.h"
 #include "bgp/probe/probe_http.h"
 #include "bgp/probe/probe_tcp.h"
+#include "config_play.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define MS CLOCK_NS_PER_MS
@@ -19,27 +20,10 @@
 #define CHECK(more)                                                                                \
     "vips:\n" VIP4 "checks: {a: {type: dns, server: 192.0.2.53, name: x." more "}}\n"
 
-static const struct dns_check *dns(const struct config *config, size_t check)
-{
-    cr_assert_eq(config->checks[check].type, &probe_dns);
-    return &((const struct probe_dns_settings *)config->checks[check].settings)->check;
-}
-
-static struct config *load(const char *text, struct failure *failure)
-{
-    struct config *config = NULL;
-
-    failure->text[0] = '\0';
-    if (config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &config, failure) < 0) {
-        return NULL;
-    }
-    return config;
-}
-
 Test(config_check, expectations)
 {
     struct failure failure;
-    struct config *config = load(
+    struct config *config = config_play_load(
         "vips:\n" VIP4 "checks:\n"
         "  a: {type: dns, server: 192.0.2.53, name: x., expect: [192.0.2.1, 192.0.2.2]}\n"
         "  b: {type: dns, server: 192.0.2.53, name: x., expect: NXDOMAIN, ecs: 203.0.113.0/24}\n"
@@ -47,13 +31,13 @@ Test(config_check, expectations)
         &failure);
 
     cr_assert(config, "%s", failure.text);
-    cr_assert_eq(dns(config, 0)->expect, DNS_CHECK_EXPECT_ADDRESSES);
-    cr_assert_eq(dns(config, 0)->addresses_n, 2);
-    cr_assert_eq(dns(config, 1)->expect, DNS_CHECK_EXPECT_RCODE);
-    cr_assert_eq(dns(config, 1)->rcode, 3);
-    cr_assert(dns(config, 1)->has_subnet);
-    cr_assert_eq(dns(config, 1)->subnet.len, 24);
-    cr_assert_eq(dns(config, 2)->expect, DNS_CHECK_EXPECT_ANSWER);
+    cr_assert_eq(config_play_dns(config, 0)->expect, DNS_CHECK_EXPECT_ADDRESSES);
+    cr_assert_eq(config_play_dns(config, 0)->addresses_n, 2);
+    cr_assert_eq(config_play_dns(config, 1)->expect, DNS_CHECK_EXPECT_RCODE);
+    cr_assert_eq(config_play_dns(config, 1)->rcode, 3);
+    cr_assert(config_play_dns(config, 1)->has_subnet);
+    cr_assert_eq(config_play_dns(config, 1)->subnet.len, 24);
+    cr_assert_eq(config_play_dns(config, 2)->expect, DNS_CHECK_EXPECT_ANSWER);
     cr_assert_eq(config->checks[2].retry_ns, 20 * MS);
     config_free(config);
 }
@@ -61,12 +45,12 @@ Test(config_check, expectations)
 Test(config_check, dns_keys)
 {
     struct failure failure;
-    struct config *config =
-        load("vips:\n" VIP4 "checks:\n"
-             "  a: {type: dns, server: 192.0.2.53, name: x., transport: tcp, signature: 1d}\n"
-             "  b: {type: dns, server: 192.0.2.53, name: x., serial: {at_least: 44, as: "
-             "\"198.51.100.1@5353\", lag: 90s}, tries: 1}\n",
-             &failure);
+    struct config *config = config_play_load(
+        "vips:\n" VIP4 "checks:\n"
+        "  a: {type: dns, server: 192.0.2.53, name: x., transport: tcp, signature: 1d}\n"
+        "  b: {type: dns, server: 192.0.2.53, name: x., serial: {at_least: 44, as: "
+        "\"198.51.100.1@5353\", lag: 90s}, tries: 1}\n",
+        &failure);
     const struct probe_dns_settings *settings;
 
     cr_assert(config, "%s", failure.text);
@@ -89,7 +73,7 @@ Test(config_check, dns_keys)
 Test(config_check, tcp_and_http_keys)
 {
     struct failure failure;
-    struct config *config = load(
+    struct config *config = config_play_load(
         "vips:\n" VIP4 "checks:\n"
         "  t: {type: tcp, server: \"192.0.2.53@25\", send: \"EHLO x\\r\\n\", expect: \"220 \"}\n"
         "  h: {type: http, url: \"http://192.0.2.53:8080/x\"}\n"
@@ -155,7 +139,7 @@ Test(config_check, refusals_of_tcp_and_http)
         struct config *config;
 
         snprintf(text, sizeof(text), "vips:\n" VIP4 "checks: {a: {%s}}\n", rows[i].keys);
-        config = load(text, &failure);
+        config = config_play_load(text, &failure);
         cr_expect_null(config, "accepted: %s", rows[i].keys);
         cr_expect(strstr(failure.text, rows[i].message), "%s\n-> %s", rows[i].keys, failure.text);
         cr_expect_eq(strncmp(failure.text, "bgp.yaml:3:", 11), 0, "%s", failure.text);
@@ -205,7 +189,7 @@ Test(config_check, refusals_say_where_and_why)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct failure failure;
-        struct config *config = load(rows[i].text, &failure);
+        struct config *config = config_play_load(rows[i].text, &failure);
 
         cr_expect_null(config, "accepted: %s", rows[i].text);
         cr_expect(strstr(failure.text, rows[i].message), "%s\n-> %s", rows[i].text, failure.text);

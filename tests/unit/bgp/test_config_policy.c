@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "config_play.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define MS CLOCK_NS_PER_MS
@@ -26,29 +27,9 @@
     "  - {address: 10.0.0.1, local_address: 10.0.0.2, local_as: 65001, peer_as: 65000}\n"          \
     "  - {address: 10.0.1.1, local_address: 10.0.0.2, local_as: " local ", peer_as: " peer "}\n"
 
-static struct config *load(const char *text, struct failure *failure)
-{
-    struct config *config = NULL;
-
-    failure->text[0] = '\0';
-    if (config_load_bytes("bgp.yaml", (const uint8_t *)text, strlen(text), &config, failure) < 0) {
-        return NULL;
-    }
-    return config;
-}
-
-static struct config *load_good(const char *text)
-{
-    struct failure failure;
-    struct config *config = load(text, &failure);
-
-    cr_assert(config, "%s", failure.text);
-    return config;
-}
-
 Test(config_policy, nothing_said_changes_nothing)
 {
-    struct config *config = load_good(FILE_OF("", "", ""));
+    struct config *config = config_play_good(FILE_OF("", "", ""));
     const struct policy_settings *settings = &config->vips[0].settings;
 
     cr_expect_eq(settings->attributes, &config->routes[0].attributes);
@@ -70,7 +51,7 @@ Test(config_policy, nothing_said_changes_nothing)
 
 Test(config_policy, everything_said)
 {
-    struct config *config = load_good(FILE_OF(
+    struct config *config = config_play_good(FILE_OF(
         ", drain: [{med: 1000}, {large_communities: [\"1:2:3\"]}, {wait: 90s}]",
         ", fall: 2, window: {size: 20, fail: 33%}, hold_down: 10s",
         "drain: [{prepend: 3}, {communities: [\"65535:0\", \"1:2\"]}, {wait: 60s}, withdraw]\n"
@@ -113,20 +94,21 @@ Test(config_policy, everything_said)
 Test(config_policy, our_as_is_known_from_the_neighbors_or_said)
 {
     struct config *config =
-        load_good(FILE_OF("", "", "drain: [{prepend: 3}]\n" NEIGHBORS("65001", "65000")));
+        config_play_good(FILE_OF("", "", "drain: [{prepend: 3}]\n" NEIGHBORS("65001", "65000")));
 
     cr_expect_eq(config->vips[0].settings.drain.local_as, 65001);
     config_free(config);
-    config = load_good(FILE_OF("", "", "drain: [{prepend: 15}]\nlocal_as: 4200000001\n"));
+    config = config_play_good(FILE_OF("", "", "drain: [{prepend: 15}]\nlocal_as: 4200000001\n"));
     cr_expect_eq(config->vips[0].settings.drain.local_as, 4200000001U);
     config_free(config);
     /* only a drain that prepends minds */
-    config_free(load_good(FILE_OF("", "", "drain: [withdraw]\n" NEIGHBORS("65002", "65002"))));
+    config_free(
+        config_play_good(FILE_OF("", "", "drain: [withdraw]\n" NEIGHBORS("65002", "65002"))));
 }
 
 Test(config_policy, last_pop_alone)
 {
-    struct config *config = load_good(FILE_OF("", "", "last_pop: {}\n"));
+    struct config *config = config_play_good(FILE_OF("", "", "last_pop: {}\n"));
     const struct policy_settings *settings = &config->vips[0].settings;
 
     cr_expect_eq(config->vips[0].peers_n, 2, "all of class peer");
@@ -137,13 +119,13 @@ Test(config_policy, last_pop_alone)
     cr_expect_not(settings->leave.allowed);
     config_free(config);
 
-    config = load_good(FILE_OF(", last_pop: off", "", "last_pop: {}\ndamping: {}\n"));
+    config = config_play_good(FILE_OF(", last_pop: off", "", "last_pop: {}\ndamping: {}\n"));
     cr_expect_eq(config->vips[0].settings.guard.at_least, 0);
     cr_expect(config->vips[0].settings.damping.on, "asked for by name");
     config_free(config);
 
-    config =
-        load_good(FILE_OF(", last_pop: {peers: [p]}", "", "damping: off\nsoft_withdraw: {}\n"));
+    config = config_play_good(
+        FILE_OF(", last_pop: {peers: [p]}", "", "damping: off\nsoft_withdraw: {}\n"));
     cr_expect_eq(config->vips[0].peers_n, 1);
     cr_expect_not(config->vips[0].settings.damping.on);
     cr_expect_eq(config->budget.allow, 1);
@@ -155,11 +137,11 @@ Test(config_policy, last_pop_alone)
 Test(config_policy, a_traffic_check_vouches)
 {
     struct config *config =
-        load_good("vips: [{prefix: 192.0.2.53/32}]\n"
-                  "checks:\n"
-                  "  a: {type: dns, server: 192.0.2.53, name: x., vouched_by: t}\n"
-                  "  b: {type: dns, server: 192.0.2.53, name: x.}\n"
-                  "  t: {type: traffic, control: edge.sock}\n");
+        config_play_good("vips: [{prefix: 192.0.2.53/32}]\n"
+                         "checks:\n"
+                         "  a: {type: dns, server: 192.0.2.53, name: x., vouched_by: t}\n"
+                         "  b: {type: dns, server: 192.0.2.53, name: x.}\n"
+                         "  t: {type: traffic, control: edge.sock}\n");
 
     cr_expect_eq(config->checks[0].vouched_by, 2);
     cr_expect_eq(config->checks[1].vouched_by, POLICY_NONE);
@@ -182,7 +164,7 @@ Test(config_policy, windows)
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct config *config = load_good(rows[i].text);
+        struct config *config = config_play_good(rows[i].text);
 
         cr_expect_eq(config->checks[0].limits.window, rows[i].size, "row %zu", i);
         cr_expect_eq(config->checks[0].limits.window_fails, rows[i].fails, "row %zu", i);
@@ -275,7 +257,7 @@ Test(config_policy, refusals_say_where_and_why)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct failure failure;
 
-        cr_expect_null(load(rows[i].text, &failure), "%s", rows[i].text);
+        cr_expect_null(config_play_load(rows[i].text, &failure), "%s", rows[i].text);
         cr_expect(strstr(failure.text, rows[i].message), "%s\n-> %s", rows[i].text, failure.text);
         cr_expect_eq(strncmp(failure.text, "bgp.yaml:", 9), 0, "%s", failure.text);
     }
