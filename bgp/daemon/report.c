@@ -173,6 +173,15 @@ static json_t *exabgp_json(const struct announcer *announcer)
         (json_int_t)counters->bad_lines);
 }
 
+static json_t *holder_json(const struct announcer *announcer)
+{
+    const struct speaker_holder *holder = &announcer_speaker(announcer)->holder;
+
+    return json_pack("{s:I, s:I, s:I}", "brains", (json_int_t)holder->brains, "leases_lost",
+                     (json_int_t)holder->leases_lost, "withdrawals",
+                     (json_int_t)holder->withdrawals);
+}
+
 static json_t *books_json(const struct view *view)
 {
     struct disk_counters counters;
@@ -285,6 +294,20 @@ static void session_rows(const struct announcer *announcer, int64_t now_ns, stru
     }
 }
 
+/* That all is well needs no line. */
+static void holder_row(const struct announcer *announcer, struct text *text)
+{
+    const struct speaker_holder *holder = &announcer_speaker(announcer)->holder;
+
+    if (holder->brains > 1 || holder->leases_lost > 0) {
+        text_add(text,
+                 "\n%llu brains started, %llu leases lost; the holder withdrew %llu VIPs by "
+                 "itself\n",
+                 (unsigned long long)holder->brains, (unsigned long long)holder->leases_lost,
+                 (unsigned long long)holder->withdrawals);
+    }
+}
+
 static void books_rows(const struct view *view, struct text *text)
 {
     struct disk_counters counters;
@@ -328,6 +351,7 @@ static void status_text(const struct view *view, const char *vips, struct text *
     if (!announcer_speaker(view->announcer)->aligned) {
         text_add(text, "\nExaBGP's replies cannot be told apart at the moment\n");
     }
+    holder_row(view->announcer, text);
     books_rows(view, text);
 }
 
@@ -393,10 +417,11 @@ json_t *report_status(const struct view *view, const char *vips)
     }
     text_init(&text);
     status_text(view, vips, &text);
-    reply = json_pack("{s:b, s:s, s:{s:o, s:o, s:o, s:o, s:o}}", "ok", 1, "text", text_get(&text),
-                      "data", "vips", list, "checks", checks, "sessions",
+    reply = json_pack("{s:b, s:s, s:{s:o, s:o, s:o, s:o, s:o, s:o}}", "ok", 1, "text",
+                      text_get(&text), "data", "vips", list, "checks", checks, "sessions",
                       sessions_json(view->announcer, view->now_ns), "exabgp",
-                      exabgp_json(view->announcer), "books", books_json(view));
+                      exabgp_json(view->announcer), "holder", holder_json(view->announcer), "books",
+                      books_json(view));
     text_done(&text);
     return reply;
 }

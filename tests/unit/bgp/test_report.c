@@ -295,3 +295,29 @@ Test(report, an_operators_word)
     json_decref(answer);
     scene_close(&scene);
 }
+
+Test(report, what_the_holder_did_alone)
+{
+    struct speaker_status status;
+    struct scene scene;
+    json_t *answer, *holder;
+
+    scene_open(&scene);
+    answer = ask(&scene, "{\"verb\": \"vip status\"}", START);
+    cr_expect_null(strstr(text_of(answer), "leases lost"), "%s", text_of(answer));
+    json_decref(answer);
+
+    status = *speaker_status(scene.speaker);
+    status.holder = (struct speaker_holder){.brains = 3, .leases_lost = 2, .withdrawals = 1};
+    announcer_hear(scene.announcer, &status, START);
+    answer = ask(&scene, "{\"verb\": \"vip status\"}", START);
+    cr_expect(
+        strstr(text_of(answer), "\n3 brains started, 2 leases lost; the holder withdrew 1 VIPs"),
+        "%s", text_of(answer));
+    holder = json_object_get(json_object_get(answer, "data"), "holder");
+    cr_expect_eq(json_integer_value(json_object_get(holder, "brains")), 3);
+    cr_expect_eq(json_integer_value(json_object_get(holder, "leases_lost")), 2);
+    cr_expect_eq(json_integer_value(json_object_get(holder, "withdrawals")), 1);
+    json_decref(answer);
+    scene_close(&scene);
+}
