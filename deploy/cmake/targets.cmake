@@ -37,6 +37,7 @@ function(isochrone_unit folder)
   add_test(NAME unit_${folder} COMMAND unit_${folder} --jobs 2)
   # A leak in a test's own process does not reach Criterion's exit code.
   set_tests_properties(unit_${folder} PROPERTIES
+    ENVIRONMENT "LSAN_OPTIONS=print_suppressions=0:suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp"
     FAIL_REGULAR_EXPRESSION "(ERROR|WARNING): [A-Za-z]+Sanitizer")
 endfunction()
 
