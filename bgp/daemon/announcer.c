@@ -78,8 +78,9 @@ static void scene_make(const struct announcer *announcer, size_t vip, struct sce
             .hard = announcer->config->checks[check].class == CHECK_HARD,
             .health = &state->health,
             .grace = &state->grace,
-            .vouched = state->vouched,
             .aging = state->aging,
+            .silent = state->silent,
+            .vouched = state->vouched,
             .evidence = state->outcome.evidence,
         };
     }
@@ -100,7 +101,11 @@ static void scene_make(const struct announcer *announcer, size_t vip, struct sce
         .vip = vip,
     };
     for (size_t i = 0; i < config->heartbeats_n; i++) {
-        scene->input.heartbeat = scene->input.heartbeat || passes(announcer, config->heartbeats[i]);
+        const size_t check = config->heartbeats[i];
+
+        scene->input.heartbeat =
+            scene->input.heartbeat ||
+            (announcer->checks[check].health.state == HEALTH_UP && passes(announcer, check));
     }
 }
 
@@ -205,15 +210,19 @@ static void check_say(struct announcer *announcer, size_t check)
         milliseconds(state->outcome.elapsed_ns));
 }
 
-/* Silence while clients are being answered says nothing about the service. */
+/* Silence while clients are being answered, or may be for all we know yet, says nothing about the
+ * service. */
 static enum health_observation observation_judge(const struct announcer *announcer, size_t check,
                                                  const struct probe_outcome *outcome,
                                                  bool *ret_vouched)
 {
     const size_t by = announcer->config->checks[check].vouched_by;
+    const bool silent = outcome->observation == HEALTH_FAIL && outcome->cause == PROBE_CAUSE_SILENT;
 
-    *ret_vouched = outcome->observation == HEALTH_FAIL && outcome->cause == PROBE_CAUSE_SILENT &&
-                   by != POLICY_NONE && passes(announcer, by);
+    *ret_vouched = silent && by != POLICY_NONE && passes(announcer, by);
+    if (silent && by != POLICY_NONE && vouch_waits(&announcer->checks[by].health)) {
+        return HEALTH_UNKNOWN;
+    }
     return *ret_vouched ? HEALTH_UNKNOWN : outcome->observation;
 }
 
@@ -228,6 +237,7 @@ void announcer_observe(struct announcer *announcer, size_t check,
     state->outcome = *outcome;
     if (outcome->observation == HEALTH_FAIL) {
         state->aging = outcome->cause == PROBE_CAUSE_AGING;
+        state->silent = outcome->cause == PROBE_CAUSE_SILENT;
     }
     observation = observation_judge(announcer, check, outcome, &state->vouched);
     if (health_observe(&state->health, &config->limits, observation, now_ns)) {

@@ -29,6 +29,7 @@ struct announcer_check {
     struct grace grace;
     bool vouched;                 /* the last outcome was silence while clients were answered */
     bool aging;                   /* the last failure is no reason to withdraw */
+    bool silent;                  /* the last failure was silence */
     struct probe_outcome outcome; /* the last one */
 };
 

@@ -10,7 +10,7 @@ struct view {
     struct guard guard;
     size_t hard_n, hard_up_n, hard_starting_n;
     size_t down;      /* the first hard check that is down; POLICY_NONE, as all of these */
-    size_t failing;   /* the first that is starting and just failed */
+    size_t failing;   /* the first that is starting and just failed, not by silence */
     size_t starting;  /* the first that is starting */
     bool dead;        /* whatever is down or failing died */
     int64_t died_ns;  /* the first of them */
@@ -57,7 +57,7 @@ static void hard_see(struct view *view, struct policy_verdict *verdict, size_t i
     case HEALTH_STARTING:
         view->hard_starting_n++;
         first(&view->starting, index);
-        if (check->health->fails_n > 0) {
+        if (check->health->fails_n > 0 && !check->silent) {
             first(&view->failing, index);
             death_see(view, check->grace);
         }

@@ -24,7 +24,9 @@
  *
  * An ADOPTED VIP may still be announced by the process before us, which died without a word (ExaBGP
  * keeps its routes). It is left alone until the first observations are in; then a hard failure
- * withdraws it without waiting for `fall`, because nobody watched it in between.
+ * withdraws it without waiting for `fall`, because nobody watched it in between. Silence alone
+ * needs its row even so: under overload, probes are lost at every PoP, and a new release that
+ * starts everywhere at that moment must not take every route.
  */
 #ifndef BGP_POLICY_H
 #define BGP_POLICY_H
@@ -50,10 +52,11 @@ struct policy_check {
     const char *name;            /* borrowed */
     const struct health *health; /* borrowed */
     const struct grace *grace;   /* borrowed */
-    bool aging;                  /* its last failure is no reason to withdraw */
     const char *evidence;        /* of its last observation; borrowed, "" if none */
     bool hard;
-    bool vouched; /* its last failure was silence while clients were answered */
+    bool aging;   /* its last failure is no reason to withdraw */
+    bool silent;  /* its last failure was silence */
+    bool vouched; /* it was, while clients were answered */
 };
 
 /* What is configured for one VIP. */
@@ -95,7 +98,7 @@ enum policy_code {
     POLICY_FORCED,             /* the operator's announce, over everything */
     POLICY_HARD,               /* a hard check is down */
     POLICY_UNGOVERNED,         /* there is no hard check: the configuration refuses that */
-    POLICY_TAKEOVER_FAILS,     /* taken over, and a hard check fails at once */
+    POLICY_TAKEOVER_FAILS,     /* taken over, and a hard check fails at once, not by silence */
     POLICY_OPERATOR_WITHDRAWS, /* also at the end of a drain */
     POLICY_OPERATOR_DRAINS,
     POLICY_OPERATOR_WAITS, /* for the last-PoP guard before it withdraws */

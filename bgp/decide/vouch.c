@@ -3,6 +3,11 @@
 
 bool vouch_covers(const struct health *traffic, int64_t fresh_ns, int64_t now_ns)
 {
-    return traffic->observations_n > 0 && traffic->state == HEALTH_UP &&
+    return traffic->observations_n > 0 && traffic->state != HEALTH_DOWN &&
            traffic->last == HEALTH_PASS && now_ns - traffic->observed_ns <= fresh_ns;
+}
+
+bool vouch_waits(const struct health *traffic)
+{
+    return traffic->observations_n < 2;
 }

@@ -109,6 +109,7 @@ struct pop {
 
     bool running;
     bool adopted;
+    bool silent[HARD_N];
     bool vouched[HARD_N];
     bool route; /* out there */
     bool ever_announced;
@@ -192,7 +193,9 @@ static int64_t first_sight_ns(const struct plan *plan)
 static int64_t hard_ns(const struct pop *pop)
 {
     const struct plan *plan = &pop->fleet->plan;
-    const int64_t retry_ns = twentieth_more(plan->retry_ns) + TICK_NS;
+    /* what was taken over and is silent is confirmed at the usual pace */
+    const bool slow = pop->adopted && (pop->faults[FAULT_SILENT] || pop->faults[FAULT_OVERLOAD]);
+    const int64_t retry_ns = twentieth_more(slow ? plan->interval_ns : plan->retry_ns) + TICK_NS;
     const int64_t each_ns = (retry_ns > plan->timeout_ns ? retry_ns : plan->timeout_ns) + TICK_NS;
     int64_t seen_ns = first_sight_ns(plan) + (plan->limits.fall - 1) * each_ns;
     int64_t excused_ns = 0;
@@ -421,7 +424,7 @@ static void decision_check(struct fleet *fleet, struct pop *pop,
 
         proven = proven && health->state == HEALTH_UP;
         if (pop->adopted && health->state == HEALTH_STARTING && health->fails_n > 0 &&
-            is != ROUTE_WITHDRAW && fleet->plan.settings.restart_grace_ns == 0 &&
+            !pop->silent[i] && is != ROUTE_WITHDRAW && fleet->plan.settings.restart_grace_ns == 0 &&
             pop->verdict.code != POLICY_FORCED) {
             fail(fleet, pop, "taken over, failing, and not withdrawn at once");
         }
@@ -452,6 +455,7 @@ static struct policy_input input_make(const struct pop *pop,
                                           .hard = i < HARD_N,
                                           .health = &pop->healths[i],
                                           .grace = i < HARD_N ? &pop->graces[i] : &none,
+                                          .silent = i < HARD_N && pop->silent[i],
                                           .vouched = i < HARD_N && pop->vouched[i],
                                           .evidence = ""};
     }
@@ -463,7 +467,7 @@ static struct policy_input input_make(const struct pop *pop,
         .checks = checks,
         .peers_n = plan->peers_n,
         .peers = peers,
-        .heartbeat = plan->kernel &&
+        .heartbeat = plan->kernel && pop->healths[CHECK_KERNEL].state == HEALTH_UP &&
                      vouch_covers(&pop->healths[CHECK_KERNEL], plan->fresh_ns, pop->fleet->now_ns),
         .adopted = pop->adopted,
         .override = &pop->override,
@@ -544,6 +548,7 @@ static void pop_start(struct fleet *fleet, struct pop *pop)
         pop->probes[i] = (struct probe){.due_ns = fleet->now_ns + below(fleet, 200 * MS)};
     }
     memset(pop->graces, 0, sizeof(pop->graces));
+    memset(pop->silent, 0, sizeof(pop->silent));
     memset(pop->vouched, 0, sizeof(pop->vouched));
     policy_init(&pop->policy, random_word(fleet), fleet->now_ns);
     pop->verdict = (struct policy_verdict){.want.wish = ROUTE_HOLD, .code = POLICY_CODES_N};
@@ -622,6 +627,9 @@ static void probe_sample(struct fleet *fleet, struct pop *pop, size_t check)
     }
     if (check == CHECK_FRESHNESS) {
         good = !pop->faults[FAULT_SOFT];
+    } else if (check == CHECK_TRAFFIC && pop->healths[check].observations_n == 0) {
+        outcome(probe, HEALTH_UNKNOWN, below(fleet, fleet->plan.timeout_ns), now_ns);
+        return; /* growth is from look to look */
     } else if (check == CHECK_TRAFFIC) {
         good = traffic_grows(pop, last_ns);
     } else if (check == CHECK_KERNEL) {
@@ -652,7 +660,13 @@ static void probe_end(struct fleet *fleet, struct pop *pop, size_t check)
         pop->vouched[check] =
             probe->silent && plan->vouched &&
             vouch_covers(&pop->healths[CHECK_TRAFFIC], plan->fresh_ns, fleet->now_ns);
-        observation = pop->vouched[check] ? HEALTH_UNKNOWN : observation;
+        if (pop->vouched[check] ||
+            (probe->silent && plan->vouched && vouch_waits(&pop->healths[CHECK_TRAFFIC]))) {
+            observation = HEALTH_UNKNOWN;
+        }
+        if (probe->observation == HEALTH_FAIL) {
+            pop->silent[check] = probe->silent;
+        }
     }
     health_observe(health, limits, observation, fleet->now_ns);
     if (check < HARD_N) {

@@ -296,6 +296,79 @@ Test(announcer_policy, silence_is_vouched_for_and_wrongness_is_not)
     play_close(&play);
 }
 
+/* A new process whose predecessor had announced everything. */
+static void restart(struct play *play, size_t vouched_by)
+{
+    struct speaker_status status = {.aligned = true, .routes_n = play->config->vips_n};
+
+    for (size_t i = 0; i < play->config->vips_n; i++) {
+        status.routes[i] = (struct exabgp_route_status){
+            .read = true, .holders_n = 1, .known = EXABGP_KNOWN_ANNOUNCED};
+    }
+    announcer_free(play->announcer);
+    play->config->checks[FOUR].vouched_by = vouched_by;
+    play->announcer = announcer_new(play->config, on_log, play, 1, play->now_ns);
+    cr_assert(play->announcer);
+    announcer_hear(play->announcer, &status, play->now_ns);
+}
+
+/* As observe(), but a route stays as it was found as long as it is held. */
+static enum route_wish look(struct play *play, size_t check, enum probe_cause cause)
+{
+    const struct probe_outcome outcome = {.observation = cause == PROBE_CAUSE_NONE ? HEALTH_PASS
+                                                         : cause == PROBE_CAUSE_INTERNAL
+                                                             ? HEALTH_UNKNOWN
+                                                             : HEALTH_FAIL,
+                                          .cause = cause};
+
+    play->now_ns += 100 * MS;
+    announcer_observe(play->announcer, check, &outcome, play->now_ns);
+    return wish(play, 0);
+}
+
+Test(announcer_policy, silence_takes_a_route_taken_over_only_by_its_row)
+{
+    struct play play;
+
+    play_open(&play, "");
+    restart(&play, POLICY_NONE);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_HOLD);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_WITHDRAW, "fall is 2");
+
+    restart(&play, POLICY_NONE);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_HOLD);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_WRONG), ROUTE_WITHDRAW);
+    restart(&play, POLICY_NONE);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_WRONG), ROUTE_WITHDRAW, "nobody watched it");
+    play_close(&play);
+}
+
+/* An overload while every brain starts anew: the traffic check needs two looks to see anything. */
+Test(announcer_policy, a_voucher_that_starts_too_is_waited_for)
+{
+    struct play play;
+
+    play_open(&play, "");
+    restart(&play, MORE);
+    play.config->checks[MORE].limits.rise = 3;
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_HOLD);
+    look(&play, MORE, PROBE_CAUSE_INTERNAL);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_HOLD);
+    cr_expect_not(announcer_vip(play.announcer, 0)->verdict.degraded, "nobody has vouched yet");
+    look(&play, MORE, PROBE_CAUSE_NONE);
+    for (int i = 0; i < 3; i++) {
+        cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_HOLD);
+    }
+    cr_expect(announcer_vip(play.announcer, 0)->verdict.degraded);
+
+    restart(&play, MORE); /* and one that sees nothing grow does not hold it up */
+    look(&play, MORE, PROBE_CAUSE_INTERNAL);
+    look(&play, MORE, PROBE_CAUSE_INTERNAL);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_HOLD);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_WITHDRAW);
+    play_close(&play);
+}
+
 Test(announcer_policy, soft_leaves_by_permission_and_the_budget_is_shown)
 {
     struct play play;

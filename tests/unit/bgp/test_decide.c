@@ -294,7 +294,7 @@ Test(guard, none_is_always_met)
     cr_expect_not(guard_judge(&limits, NULL, 0, 0).on);
 }
 
-Test(vouch, only_a_fresh_pass_of_what_is_up_covers)
+Test(vouch, only_a_fresh_pass_of_what_is_not_down_covers)
 {
     struct health traffic = {
         .state = HEALTH_UP, .last = HEALTH_PASS, .observations_n = 3, .observed_ns = S};
@@ -306,9 +306,14 @@ Test(vouch, only_a_fresh_pass_of_what_is_up_covers)
     traffic.last = HEALTH_PASS;
     traffic.state = HEALTH_DOWN;
     cr_expect_not(vouch_covers(&traffic, S, S));
-    traffic.state = HEALTH_UP;
+    traffic.state = HEALTH_STARTING;
+    cr_expect(vouch_covers(&traffic, S, S), "growth needs no row");
+    cr_expect_not(vouch_waits(&traffic));
+    traffic.observations_n = 1;
+    cr_expect(vouch_waits(&traffic));
     traffic.observations_n = 0;
     cr_expect_not(vouch_covers(&traffic, S, S));
+    cr_expect(vouch_waits(&traffic));
 }
 
 /* u: passes and is up, p: passes, d: death, w: another failure, ?: unknown; time is the index */

@@ -33,7 +33,7 @@ struct scene {
 };
 
 /* A check per letter pair: H or S for its class, then u up, d down, s starting, f starting after a
- * failure. */
+ * failure, q starting and silent. */
 static void checks_set(struct scene *scene, const char *text)
 {
     static const char *const names[CHECKS_MAX] = {"one", "two", "three", "four"};
@@ -45,11 +45,12 @@ static void checks_set(struct scene *scene, const char *text)
 
         health_init(health, 0);
         health->state = text[1] == 'u' ? HEALTH_UP : text[1] == 'd' ? HEALTH_DOWN : HEALTH_STARTING;
-        health->fails_n = text[1] == 'd' || text[1] == 'f';
+        health->fails_n = text[1] == 'd' || text[1] == 'f' || text[1] == 'q';
         scene->checks[i] = (struct policy_check){.name = names[i],
                                                  .hard = text[0] == 'H',
                                                  .health = health,
                                                  .grace = &scene->graces[i],
+                                                 .silent = text[1] == 'q',
                                                  .evidence = "SERVFAIL"};
     }
 }
@@ -151,6 +152,11 @@ Test(policy, what_to_do)
         {"Hf", true, ROUTE_WITHDRAW, false, false, "fails at once (SERVFAIL)"},
         {"HuHf", true, ROUTE_WITHDRAW, false, false, "check two fails at once"},
         {"HsSf", true, ROUTE_HOLD, false, false, "taken over"},
+        {"Hq", true, ROUTE_HOLD, false, false, "until check one decides"},
+        {"HuHq", true, ROUTE_HOLD, false, false, "until check two decides"},
+        {"HqHf", true, ROUTE_WITHDRAW, false, false, "check two fails at once"},
+        {"HqHd", true, ROUTE_WITHDRAW, false, false, "two down"},
+        {"Hq", false, ROUTE_WITHDRAW, false, false, "starting"},
         {"Hu", true, ROUTE_ANNOUNCE, false, true, "all 1 hard"},
         {"Hf", false, ROUTE_WITHDRAW, false, false, "starting"},
         /* the configuration refuses these; they must still fail closed */
