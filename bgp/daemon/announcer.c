@@ -220,7 +220,8 @@ static enum health_observation observation_judge(const struct announcer *announc
     const bool silent = outcome->observation == HEALTH_FAIL && outcome->cause == PROBE_CAUSE_SILENT;
 
     *ret_vouched = silent && by != POLICY_NONE && passes(announcer, by);
-    if (silent && by != POLICY_NONE && vouch_waits(&announcer->checks[by].health)) {
+    if (silent && by != POLICY_NONE &&
+        vouch_waits(&announcer->checks[by].health, announcer->checks[check].blind_n)) {
         return HEALTH_UNKNOWN;
     }
     return *ret_vouched ? HEALTH_UNKNOWN : outcome->observation;
@@ -238,6 +239,9 @@ void announcer_observe(struct announcer *announcer, size_t check,
     if (outcome->observation == HEALTH_FAIL) {
         state->aging = outcome->cause == PROBE_CAUSE_AGING;
         state->silent = outcome->cause == PROBE_CAUSE_SILENT;
+    }
+    if (outcome->observation == HEALTH_UNKNOWN && config->vouched_by != POLICY_NONE) {
+        state->blind_n = announcer->checks[config->vouched_by].health.observations_n;
     }
     observation = observation_judge(announcer, check, outcome, &state->vouched);
     if (health_observe(&state->health, &config->limits, observation, now_ns)) {

@@ -30,6 +30,7 @@ struct announcer_check {
     bool vouched;                 /* the last outcome was silence while clients were answered */
     bool aging;                   /* the last failure is no reason to withdraw */
     bool silent;                  /* the last failure was silence */
+    uint64_t blind_n;             /* its voucher's observations when it could last not be made */
     struct probe_outcome outcome; /* the last one */
 };
 

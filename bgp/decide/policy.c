@@ -144,10 +144,14 @@ static bool hard(const struct view *view, struct policy_verdict *verdict)
            say_of(verdict, POLICY_TAKEOVER_FAILS, ROUTE_WITHDRAW, view->failing);
 }
 
-/* Too few others are there: not to announce would be worse than whatever speaks against it. */
+/* Too few others are there: not to announce would be worse than whatever speaks against it. A peer
+ * not heard of since the start is not there either, once its word had the time to come. */
 static bool needed(const struct view *view)
 {
-    return view->guard.on && view->guard.known && !view->guard.met;
+    const bool heard = view->guard.known ||
+                       view->now_ns - view->policy->started_ns >= view->settings->guard.settle_ns;
+
+    return view->guard.on && heard && !view->guard.met;
 }
 
 /* Others have been told that we do not stay since the operator's word; they may be counted on once

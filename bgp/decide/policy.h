@@ -19,8 +19,9 @@
  *      quota grants it
  *  10. announce; degraded, if a soft check is down
  *
- * 7 and 8 yield where the last-PoP guard knows that too few others stay; 3 and 9 wait for it to be
- * met. What every PoP may share never gets past 9, so no single event empties the anycast set.
+ * 7 and 8 yield where the last-PoP guard knows that too few others stay, or has heard nothing of
+ * them for `settle` after the start; 3 and 9 wait for it to be met. What every PoP may share never
+ * gets past 9, so no single event empties the anycast set.
  *
  * An ADOPTED VIP may still be announced by the process before us, which died without a word (ExaBGP
  * keeps its routes). It is left alone until the first observations are in; then a hard failure

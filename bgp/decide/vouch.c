@@ -7,7 +7,7 @@ bool vouch_covers(const struct health *traffic, int64_t fresh_ns, int64_t now_ns
            traffic->last == HEALTH_PASS && now_ns - traffic->observed_ns <= fresh_ns;
 }
 
-bool vouch_waits(const struct health *traffic)
+bool vouch_waits(const struct health *traffic, uint64_t blind_n)
 {
-    return traffic->observations_n < 2;
+    return traffic->observations_n < blind_n + 2;
 }

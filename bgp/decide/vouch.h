@@ -5,9 +5,9 @@
  * for by one that watches the traffic: then its silence says nothing (UNKNOWN), and degrades. A
  * wrong answer is wrong however many clients get it, so only silence is covered. Pure.
  *
- * Growth shows from one look to the next. After a start silence says nothing before there were two,
- * and one pass is enough: to wait for a row would have the checks judge what nobody could vouch
- * for.
+ * Growth shows from one look to the next. After a start, and after probes could not be made,
+ * silence says nothing before there were two, and one pass is enough: to wait for a row would have
+ * the checks judge what nobody could vouch for.
  */
 #ifndef BGP_VOUCH_H
 #define BGP_VOUCH_H
@@ -20,7 +20,7 @@
 /* `traffic` must have passed last, be no older than `fresh_ns`, and not be down. */
 bool vouch_covers(const struct health *traffic, int64_t fresh_ns, int64_t now_ns);
 
-/* It has not looked twice yet. */
-bool vouch_waits(const struct health *traffic);
+/* It has not looked twice since it had `blind_n` observations. */
+bool vouch_waits(const struct health *traffic, uint64_t blind_n);
 
 #endif

@@ -110,6 +110,7 @@ struct pop {
     bool running;
     bool adopted;
     bool silent[HARD_N];
+    uint64_t blind_n[HARD_N];
     bool vouched[HARD_N];
     bool route; /* out there */
     bool ever_announced;
@@ -309,7 +310,7 @@ static bool operator_holds(const struct pop *pop)
 
 static void withdrawal_check(struct fleet *fleet, struct pop *pop, enum policy_code before)
 {
-    if (before == POLICY_FORCED && pop->verdict.code != POLICY_SOFT) {
+    if ((before == POLICY_FORCED || pop->proven_ns == NEVER) && pop->verdict.code != POLICY_SOFT) {
         return; /* what was not true before is not true now */
     }
     switch (pop->verdict.code) {
@@ -548,6 +549,7 @@ static void pop_start(struct fleet *fleet, struct pop *pop)
         pop->probes[i] = (struct probe){.due_ns = fleet->now_ns + below(fleet, 200 * MS)};
     }
     memset(pop->graces, 0, sizeof(pop->graces));
+    memset(pop->blind_n, 0, sizeof(pop->blind_n));
     memset(pop->silent, 0, sizeof(pop->silent));
     memset(pop->vouched, 0, sizeof(pop->vouched));
     policy_init(&pop->policy, random_word(fleet), fleet->now_ns);
@@ -657,11 +659,15 @@ static void probe_end(struct fleet *fleet, struct pop *pop, size_t check)
     }
     probe->in_flight = false;
     if (check < HARD_N) {
+        if (probe->observation == HEALTH_UNKNOWN) {
+            pop->blind_n[check] = pop->healths[CHECK_TRAFFIC].observations_n;
+        }
         pop->vouched[check] =
             probe->silent && plan->vouched &&
             vouch_covers(&pop->healths[CHECK_TRAFFIC], plan->fresh_ns, fleet->now_ns);
         if (pop->vouched[check] ||
-            (probe->silent && plan->vouched && vouch_waits(&pop->healths[CHECK_TRAFFIC]))) {
+            (probe->silent && plan->vouched &&
+             vouch_waits(&pop->healths[CHECK_TRAFFIC], pop->blind_n[check]))) {
             observation = HEALTH_UNKNOWN;
         }
         if (probe->observation == HEALTH_FAIL) {

@@ -361,6 +361,17 @@ Test(announcer_policy, a_voucher_that_starts_too_is_waited_for)
     }
     cr_expect(announcer_vip(play.announcer, 0)->verdict.degraded);
 
+    look(&play, FOUR, PROBE_CAUSE_NONE);
+    look(&play, FOUR, PROBE_CAUSE_NONE);
+    look(&play, SOFT, PROBE_CAUSE_NONE);
+    look(&play, MORE, PROBE_CAUSE_INTERNAL); /* no descriptors for a while */
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_INTERNAL), ROUTE_ANNOUNCE);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_ANNOUNCE);
+    look(&play, MORE, PROBE_CAUSE_INTERNAL);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_ANNOUNCE);
+    look(&play, MORE, PROBE_CAUSE_NONE);
+    cr_expect_eq(look(&play, FOUR, PROBE_CAUSE_SILENT), ROUTE_ANNOUNCE);
+
     restart(&play, MORE); /* and one that sees nothing grow does not hold it up */
     look(&play, MORE, PROBE_CAUSE_INTERNAL);
     look(&play, MORE, PROBE_CAUSE_INTERNAL);

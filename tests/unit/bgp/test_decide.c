@@ -308,12 +308,13 @@ Test(vouch, only_a_fresh_pass_of_what_is_not_down_covers)
     cr_expect_not(vouch_covers(&traffic, S, S));
     traffic.state = HEALTH_STARTING;
     cr_expect(vouch_covers(&traffic, S, S), "growth needs no row");
-    cr_expect_not(vouch_waits(&traffic));
+    cr_expect_not(vouch_waits(&traffic, 0));
+    cr_expect(vouch_waits(&traffic, 2), "it had two, and has only one more");
     traffic.observations_n = 1;
-    cr_expect(vouch_waits(&traffic));
+    cr_expect(vouch_waits(&traffic, 0));
     traffic.observations_n = 0;
     cr_expect_not(vouch_covers(&traffic, S, S));
-    cr_expect(vouch_waits(&traffic));
+    cr_expect(vouch_waits(&traffic, 0));
 }
 
 /* u: passes and is up, p: passes, d: death, w: another failure, ?: unknown; time is the index */

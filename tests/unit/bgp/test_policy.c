@@ -438,6 +438,15 @@ Test(policy, the_gate_yields_to_an_operator_and_to_being_the_last)
     memset(scene.peer_healths, 0, sizeof(scene.peer_healths));
     decide(&scene);
     cr_expect_eq(scene.verdict.code, POLICY_GATED, "not knowing is no reason");
+    decide_after(&scene, 5 * S - 1);
+    cr_expect_eq(scene.verdict.code, POLICY_GATED);
+    decide_after(&scene, 1);
+    expect(&scene, ROUTE_ANNOUNCE, "degraded"); /* nobody has said a word in `settle` */
+
+    scene_init_guarded(&scene, "HuSd");
+    scene.settings.startup_wait_ns = 60 * S;
+    decide(&scene);
+    cr_expect_eq(scene.verdict.code, POLICY_GATED);
     peers_set(&scene, 0);
     decide(&scene);
     expect(&scene, ROUTE_ANNOUNCE, "degraded");
