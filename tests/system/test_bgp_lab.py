@@ -179,7 +179,7 @@ def test_status_and_why(lab):
     assert why["data"]["checks"][0]["evidence"] == "nobody listens (refused)"
     assert lab.ask({"verb": "vip why", "vip": "198.51.100.1"}) == \
         {"ok": False, "errors": ["198.51.100.1 is no VIP of this host"]}
-    assert lab.ask({"verb": "vip", "arguments": ["drain", "192.0.2.53"]})["ok"] is False
+    assert lab.ask({"verb": "vip", "arguments": ["drain", "198.51.100.1"]})["ok"] is False
 
 
 def test_many_flaps_end_right(lab):

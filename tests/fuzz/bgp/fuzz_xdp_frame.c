@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static const char *const ends[2][2] = {{"198.18.0.1:50000", "192.0.2.53:53"},
                                            {"[2001:2::1]:50000", "[2001:db8::53]:53"}};
+    static const uint8_t ethernet[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}; /* both addresses */
     struct xdp_frame_way way = {0};
     uint8_t frame[XDP_FRAME_LEN] = {0}, *message = NULL;
     size_t frame_len = len, message_len = 0;
@@ -29,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         const struct xdp_frame_way back = {.client = way.server, .server = way.client};
 
         frame_len = xdp_frame_make(&back, bytes, len < 512 ? len : 512, frame);
-        memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2", 12);
+        memcpy(frame, ethernet, sizeof(ethernet));
         for (size_t i = 1; i < len && i < frame_len; i++) {
             frame[i] ^= bytes[i];
         }
