@@ -131,17 +131,29 @@ def played(lab, moods, transitions, minutes):
     return done, rounds, slowest
 
 
+def acknowledged_at_rest(lab):
+    """How many changes were acknowledged so far, once no more are under way; before that None."""
+    try:
+        exabgp = lab.ask({"verb": "vip status"})["data"]["exabgp"]
+    except OSError:
+        return None
+    return exabgp["acknowledged"] if exabgp["aligned"] and not exabgp["in_flight"] else None
+
+
 def run(folder, program, transitions, minutes=60):
     """What happened, in numbers; a LabError if what is wanted was not seen."""
     lab, begin = viplab.Lab(folder), time.monotonic()
     moods = lab.folder / "moods"
     try:
         up(lab, program, moods)
+        # a start may withdraw what nobody had announced: that is no transition
+        first = (viplab.wait_for(lambda: (count := acknowledged_at_rest(lab)) is not None and (count,), 20, "a start"))[0]
         done, rounds, slowest = played(lab, moods, transitions, minutes)
         status = lab.ask({"verb": "vip status"})["data"]
         seconds = time.monotonic() - begin
         numbers = {name: status["exabgp"][name] for name in ("commands", "acknowledged", "refused", "timeouts", "strays",
                                                             "mismatches")}
+        numbers["acknowledged"] -= first
         return {"transitions": done, "rounds": rounds, "seconds": round(seconds, 1), "slowest_s": round(slowest, 2),
                 **numbers}
     except viplab.LabError:
